@@ -1,0 +1,82 @@
+/* tokenizer.h - text to token ids and back. */
+#ifndef AR_TOKENIZER_H
+#define AR_TOKENIZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arcane/status.h"
+
+#pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Read-only once open; any number of threads may use one at once. */
+typedef struct ar_tokenizer ar_tokenizer;
+
+/* Load a Hugging Face tokenizer.json: the file itself, or a folder that has
+ * it.  Errors: AR_NOMEM, AR_IO, AR_FORMAT, AR_UNSUPPORTED (naming the part
+ * that is not known).  On error *out is NULL. */
+ar_status ar_tokenizer_open(ar_tokenizer **out, const char *path,
+                            ar_error *err);
+
+/* One token per byte, ids 0 to 255.  Errors: AR_NOMEM. */
+ar_status ar_tokenizer_bytes(ar_tokenizer **out, ar_error *err);
+
+/* Train byte-level BPE.  `next` is called until it returns 0; each call gives
+ * one document, borrowed until the next call.  n_vocab counts the 256 bytes,
+ * the merges and the specials (which come last, the first being the beginning-
+ * of-sequence token).  pattern NULL = the default split pattern.  Merges equal
+ * rustbpe's: most frequent pair first, ties to the smaller pair of ids.
+ * Errors: AR_NOMEM, AR_RANGE (n_vocab too small), AR_FORMAT (empty corpus,
+ * bad pattern). */
+typedef struct ar_bpe_options {
+    int32_t n_vocab;              /* 4096 */
+    const char *pattern;          /* PCRE2 syntax */
+    const char *const *specials;  /* NULL-terminated; NULL = <|bos|> alone */
+    void (*progress)(void *ctx, double done); /* may be NULL */
+    void *ctx;
+} ar_bpe_options;
+ar_bpe_options ar_bpe_options_default(void);
+typedef int ar_text_next(void *ctx, const char **text, size_t *n);
+ar_status ar_tokenizer_train(ar_tokenizer **out, const ar_bpe_options *opt,
+                             ar_text_next *next, void *ctx, ar_error *err);
+
+/* Write tokenizer.json; the file is replaced whole.  Errors: AR_IO. */
+ar_status ar_tokenizer_save(const ar_tokenizer *tok, const char *path,
+                            ar_error *err);
+
+void ar_tokenizer_close(ar_tokenizer *tok);
+
+int32_t ar_tokenizer_vocab(const ar_tokenizer *tok); /* V: largest id + 1 */
+int32_t ar_tokenizer_bos(const ar_tokenizer *tok);   /* -1 if none */
+int32_t ar_tokenizer_eos(const ar_tokenizer *tok);   /* -1 if none */
+
+/* Encode n bytes of UTF-8 (other bytes are encoded as they are, where the
+ * vocabulary has them).  Special tokens in the text are recognised only with
+ * AR_SPECIAL; AR_TEMPLATE also adds what the file's post-processor adds.
+ * Writes at most `capacity` ids; *count is how many the text has, so a first
+ * call with ids = NULL measures.  Errors: AR_NOMEM, AR_RANGE (a document of
+ * more than 2^31 bytes). */
+enum { AR_SPECIAL = 1, AR_TEMPLATE = 2 };
+ar_status ar_tokenizer_encode(const ar_tokenizer *tok, const char *text,
+                              size_t n, unsigned flags, int32_t *ids,
+                              size_t capacity, size_t *count, ar_error *err);
+
+/* The bytes of n ids: at most `capacity` are written, *count is how many there
+ * are.  Not NUL-terminated; may end inside a UTF-8 sequence.  Special tokens
+ * are left out unless AR_SPECIAL.  Ids outside the vocabulary give nothing. */
+ar_status ar_tokenizer_decode(const ar_tokenizer *tok, const int32_t *ids,
+                              size_t n, unsigned flags, char *text,
+                              size_t capacity, size_t *count, ar_error *err);
+
+/* Bytes that token `id` stands for in a text; 0 for specials: what bits per
+ * byte are counted with. */
+int32_t ar_tokenizer_bytes_of(const ar_tokenizer *tok, int32_t id);
+
+#ifdef __cplusplus
+}
+#endif
+#pragma GCC visibility pop
+#endif

@@ -1,0 +1,10 @@
+/* backends.h - the top header of the backend layer: the devices. */
+#ifndef BACKEND_BACKENDS_H
+#define BACKEND_BACKENDS_H
+
+#include "backend/op_bench.h"
+#include "core/backend.h"
+
+extern const backend backend_cpu, backend_null;
+
+#endif

@@ -1,0 +1,140 @@
+/* fast_matmul_exact.c - MATMUL by rows, the chain of inference.
+ *
+ * y[m, o] = sum over k of x[m, k] w[o, k] as dot_tile defines it, plus the
+ * bias: the same bits for any number of rows, of threads and on every
+ * instruction set.  f32 operands contiguous along k are used where they lie;
+ * others are laid out so first: x once, w a block of rows at a time.
+ * Training products of few rows come here too: they are bound by memory, and
+ * panels would only add to it. */
+#include "backend/cpu/fast_matmul.h"
+#include "backend/cpu/gemm_pack.h"
+
+enum {
+    FEW_ROWS = 4,
+    BLOCK = 64,           /* most rows of w in a share */
+    BLOCK_FLOATS = 65536, /* most floats, so that it stays in cache */
+    MAX_K = CPU_SCRATCH_SIZE / 4 / 4, /* four rows fit the scratch */
+    X_SHARE = 16,         /* rows of x laid out in a share */
+};
+
+static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* x [m, k] and w [n, k] as lines of operands along k. */
+static gemm_source lines_of_x(const op_call *c, const gemm_args *g) {
+    return gemm_source_a(c->k, &g->a, g->m, 1, g->compute);
+}
+static gemm_source lines_of_w(const op_call *c, const gemm_args *g) {
+    return gemm_source_b(c->k, &g->b, g->n, g->compute);
+}
+
+static bool in_place(const gemm_source *s) {
+    return gemm_source_plain(s) && s->step == 1;
+}
+
+static bool exact_fits(const op_call *c) {
+    if (!matmul_is_gemm(c) || tensor_count(&c->out[0]) == 0) return false;
+    const gemm_args g = matmul_args(c, 0);
+    if (g.k > MAX_K) return false;
+    if (c->attr->matmul.exact) return true;
+    const gemm_source w = lines_of_w(c, &g);
+    return g.m <= FEW_ROWS && in_place(&w);
+}
+
+static int64_t x_size(const op_call *c, const gemm_args *g) {
+    const gemm_source x = lines_of_x(c, g);
+    return in_place(&x) ? 0 : g->m * g->k;
+}
+
+static size_t work_size(const op_call *c) {
+    const gemm_args g = matmul_args(c, 0);
+    return (size_t)x_size(c, &g) * sizeof(float);
+}
+
+typedef struct job {
+    const op_call *c;
+    gemm_args g;
+    gemm_source x, w;
+    const float *rows; /* x, f32 and contiguous along k */
+    int64_t ld_rows;
+    int64_t block;
+} job;
+
+/* Four rows or more, as much as fits the cache, but enough shares for the
+ * threads of any machine. */
+static int64_t block_of(const gemm_args *g) {
+    int64_t n = g->k > 0 ? BLOCK_FLOATS / g->k : BLOCK;
+    n = min(n, min(BLOCK, g->n / 32));
+    return n < 4 ? 4 : n & ~(int64_t)3;
+}
+
+static void lay_out(const gemm_source *s, int64_t first, int64_t n, int64_t k,
+                    float *dst) {
+    for (int64_t i = 0; i < n; i++)
+        gemm_source_read(s, first + i, 0, k, dst + i * k);
+}
+
+static void x_share(void *ctx, int64_t share, int worker) {
+    const job *j = ctx;
+    const int64_t first = share * X_SHARE, n = min(X_SHARE, j->g.m - first);
+    (void)worker;
+    lay_out(&j->x, first, n, j->g.k,
+            (float *)j->c->work + first * j->g.k);
+}
+
+/* Rows [first, first + n) of w contiguous along k; *ld from one to the next. */
+static const float *rows_of_w(const job *j, int64_t first, int64_t n,
+                              float *scratch, int64_t *ld) {
+    const gemm_source *w = &j->w;
+    const float *data = w->data;
+    *ld = w->line;
+    if (in_place(w)) return data + first * w->line;
+    *ld = j->g.k;
+    if (gemm_source_plain(w) && w->line == 1)
+        w->k->pack_rows(n, j->g.k, j->g.k, data + first, w->step, scratch);
+    else
+        lay_out(w, first, n, j->g.k, scratch);
+    return scratch;
+}
+
+static void w_share(void *ctx, int64_t share, int worker) {
+    const job *j = ctx;
+    const gemm_args *g = &j->g;
+    const int64_t first = share * j->block, n = min(j->block, g->n - first);
+    int64_t ldw;
+    const float *w =
+        rows_of_w(j, first, n, cpu_scratch(j->c, worker), &ldw);
+    for (int64_t m = 0; m < g->m; m += 4) {
+        const int rows = (int)min(4, g->m - m);
+        float *y = g->c + m * g->ldc + first;
+        for (int64_t o = 0; o < n; o += 4)
+            j->c->k->dot_tile(g->k, j->rows + m * j->ld_rows, j->ld_rows,
+                              w + o * ldw, ldw, y + o, g->ldc, rows,
+                              (int)min(4, n - o));
+        if (!g->bias) continue;
+        for (int i = 0; i < rows; i++)
+            for (int64_t o = 0; o < n; o++)
+                y[i * g->ldc + o] += g->bias[first + o];
+    }
+}
+
+static void run_product(const op_call *c, int64_t i) {
+    job j = {.c = c, .g = matmul_args(c, i)};
+    j.x = lines_of_x(c, &j.g);
+    j.w = lines_of_w(c, &j.g);
+    j.rows = j.x.data;
+    j.ld_rows = j.x.line;
+    j.block = block_of(&j.g);
+    if (x_size(c, &j.g) > 0) {
+        pool_run(c->threads, x_share, &j, (j.g.m + X_SHARE - 1) / X_SHARE);
+        j.rows = c->work;
+        j.ld_rows = j.g.k;
+    }
+    pool_run(c->threads, w_share, &j, (j.g.n + j.block - 1) / j.block);
+}
+
+static void run(const op_call *c) {
+    for (int64_t i = 0, n = matmul_batch(c); i < n; i++) run_product(c, i);
+}
+
+const cpu_fast fast_matmul_exact = {OP_MATMUL, exact_fits, run, work_size,
+                                    "dot tiles"};

@@ -1,0 +1,295 @@
+/* attn_rows.c - the softmax parts of attention and of the cross-entropy.
+ *
+ * Scores of training attention lie [keys][nr queries], as gemm_tile writes and
+ * reads them, so a lane is a query: maxima and sums over keys need no
+ * exchange between lanes.  Inference has rows of scores, [keys].
+ *
+ * exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2, exp(r) by the
+ * polynomial of Cephes' expf (Moshier 1989), error below 2 units in the last
+ * place; results that would be subnormal are 0. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "backend/cpu/isa/isa.h"
+
+#include ISA_SIMD
+
+enum {
+    NR = ISA_NAME(NR),
+    WIDE = NR / VEC, /* vectors in a row of scores: 2 or 3 */
+};
+
+typedef int32_t bits __attribute__((vector_size(VEC * sizeof(float))));
+
+static inline bits bits_of(vec x) {
+    bits b;
+    memcpy(&b, &x, sizeof b);
+    return b;
+}
+static inline vec vec_of(bits b) {
+    vec x;
+    memcpy(&x, &b, sizeof x);
+    return x;
+}
+
+/* a where a > b, else b. */
+static inline vec larger(vec a, vec b) {
+    const bits m = (bits)(a > b);
+    return vec_of((bits_of(a) & m) | (bits_of(b) & ~m));
+}
+
+/* For x <= 88; NaN stays NaN. */
+static inline vec vec_exp(vec x) {
+    const vec magic = vec_set1(0x1.8p23f);
+    const bits dead = (bits)(x < vec_set1(-87.33654f));
+    const vec t = vec_mul_add(x, vec_set1(1.44269504f), magic);
+    const vec n = t - magic;
+    vec r = vec_mul_add(n, vec_set1(-0.693359375f), x);
+    r = vec_mul_add(n, vec_set1(2.12194440e-4f), r);
+    vec y = vec_mul_add(vec_set1(1.9875691500e-4f), r,
+                        vec_set1(1.3981999507e-3f));
+    y = vec_mul_add(y, r, vec_set1(8.3334519073e-3f));
+    y = vec_mul_add(y, r, vec_set1(4.1665795894e-2f));
+    y = vec_mul_add(y, r, vec_set1(1.6666665459e-1f));
+    y = vec_mul_add(y, r, vec_set1(5.0000001201e-1f));
+    y = vec_mul_add(y, r * r, r) + vec_set1(1);
+    return vec_of((bits_of(y) + (bits_of(t) << 23)) & ~dead);
+}
+
+/* The first n elements, then those of `rest`. */
+static inline vec load_or(const float *p, int64_t n, float rest) {
+    float x[VEC];
+    vec_store(x, vec_set1(rest));
+    memcpy(x, p, (size_t)n * sizeof *x);
+    return vec_load(x);
+}
+static inline void store_n(float *p, vec x, int64_t n) {
+    float y[VEC];
+    vec_store(y, x);
+    memcpy(p, y, (size_t)n * sizeof *p);
+}
+
+/* The lanes as 16, joined as in dot_tile.c. */
+enum { LANES = 16, GROUPS = LANES / VEC };
+
+static inline float join_sum(const vec *x) {
+    float l[LANES];
+    for (int g = 0; g < GROUPS; g++) vec_store(l + g * VEC, x[g]);
+    for (int n = LANES / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++) l[i] += l[i + n];
+    return l[0];
+}
+
+/* ---- columns: training ---- */
+
+void ISA_NAME(softmax_cols)(int64_t rows, float *s, float scale, float *max,
+                            float *sum, float *shrink) {
+    const vec a = vec_set1(scale);
+    for (int w = 0; w < WIDE; w++) {
+        float *x = s + w * VEC;
+        const vec old = vec_load(max + w * VEC);
+        vec m0 = old, m1 = old, total = vec_zero();
+        int64_t i = 0;
+        for (; i + 2 <= rows; i += 2) {
+            m0 = larger(a * vec_load(x + i * NR), m0);
+            m1 = larger(a * vec_load(x + i * NR + NR), m1);
+        }
+        if (i < rows) m0 = larger(a * vec_load(x + i * NR), m0);
+        m0 = larger(m0, m1);
+        vec_store(max + w * VEC, m0);
+        /* Columns that have seen nothing: exp(-inf - m) is 0. */
+        m0 = larger(m0, vec_set1(-FLT_MAX));
+        for (i = 0; i < rows; i++) {
+            const vec p = vec_exp(a * vec_load(x + i * NR) - m0);
+            vec_store(x + i * NR, p);
+            total = total + p;
+        }
+        const vec f = vec_exp(old - m0);
+        vec_store(shrink + w * VEC, f);
+        vec_store(sum + w * VEC, vec_load(sum + w * VEC) * f + total);
+    }
+}
+
+void ISA_NAME(mul_cols)(int64_t rows, float *x, const float *f) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int w = 0; w < WIDE; w++) {
+            float *at = x + i * NR + w * VEC;
+            vec_store(at, vec_load(at) * vec_load(f + w * VEC));
+        }
+}
+
+/* `capped` is a constant in both calls. */
+static inline __attribute__((always_inline)) void
+columns_dx(const bool capped, int64_t rows, float *s, float *dp,
+           const float *lse, const float *delta, float scale, float ds_scale,
+           float cap) {
+    const vec a = vec_set1(scale), b = vec_set1(ds_scale), one = vec_set1(1);
+    const vec inverse = vec_set1(capped ? 1 / cap : 0);
+    for (int w = 0; w < WIDE; w++) {
+        const vec l = vec_load(lse + w * VEC), d = vec_load(delta + w * VEC);
+        for (int64_t i = 0; i < rows; i++) {
+            float *at = s + i * NR + w * VEC, *grad = dp + i * NR + w * VEC;
+            const vec z = a * vec_load(at);
+            const vec p = vec_exp(z - l);
+            vec ds = p * (vec_load(grad) - d) * b;
+            if (capped) {
+                const vec x = z * inverse;
+                /* A masked score is -inf: 0 times infinity. */
+                const bits dead = (bits)(p == vec_zero());
+                ds = vec_of(bits_of(ds * (one - x * x)) & ~dead);
+            }
+            vec_store(at, p);
+            vec_store(grad, ds);
+        }
+    }
+}
+
+void ISA_NAME(softmax_cols_dx)(int64_t rows, float *s, float *dp,
+                               const float *lse, const float *delta,
+                               float scale, float ds_scale, float cap) {
+    if (cap > 0)
+        columns_dx(true, rows, s, dp, lse, delta, scale, ds_scale, cap);
+    else
+        columns_dx(false, rows, s, dp, lse, delta, scale, ds_scale, cap);
+}
+
+/* ---- rows: inference ---- */
+
+static float row_max(int64_t n, const float *x, float max) {
+    vec m = vec_set1(max);
+    float l[VEC];
+    int64_t i = 0;
+    for (; i + VEC <= n; i += VEC) m = larger(vec_load(x + i), m);
+    if (i < n) m = larger(load_or(x + i, n - i, max), m);
+    vec_store(l, m);
+    for (int j = 0; j < VEC; j++) max = l[j] > max ? l[j] : max;
+    return max;
+}
+
+float ISA_NAME(softmax_row)(int64_t n, float *s, float *max, float *sum) {
+    const float old = *max, now = row_max(n, s, old);
+    const float finite = now > -FLT_MAX ? now : -FLT_MAX;
+    const vec m = vec_set1(finite);
+    vec total[GROUPS];
+    for (int g = 0; g < GROUPS; g++) total[g] = vec_zero();
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int g = 0; g < GROUPS; g++) {
+            const vec p = vec_exp(vec_load(s + i + g * VEC) - m);
+            vec_store(s + i + g * VEC, p);
+            total[g] = total[g] + p;
+        }
+    for (int g = 0; i < n; i += VEC, g++) {
+        const int64_t some = n - i < VEC ? n - i : VEC;
+        const vec p = vec_exp(load_or(s + i, some, -INFINITY) - m);
+        store_n(s + i, p, some);
+        total[g] = total[g] + p;
+    }
+    float shrink[VEC];
+    vec_store(shrink, vec_exp(vec_set1(old) - m));
+    *max = now;
+    *sum = *sum * shrink[0] + join_sum(total);
+    return shrink[0];
+}
+
+/* m rows of o, columns [0, wide VEC). */
+static inline __attribute__((always_inline)) void
+mix(const int m, const int wide, int64_t n, const float *p, int64_t ldp,
+    const float *v, int64_t ldv, float *o, int64_t ldo) {
+    vec sum[4][4];
+#pragma GCC unroll 4
+    for (int i = 0; i < m; i++)
+#pragma GCC unroll 4
+        for (int w = 0; w < wide; w++)
+            sum[i][w] = vec_load(o + i * ldo + w * VEC);
+    for (int64_t j = 0; j < n; j++) {
+        vec x[4];
+#pragma GCC unroll 4
+        for (int w = 0; w < wide; w++) x[w] = vec_load(v + j * ldv + w * VEC);
+#pragma GCC unroll 4
+        for (int i = 0; i < m; i++) {
+            const vec f = vec_set1(p[i * ldp + j]);
+#pragma GCC unroll 4
+            for (int w = 0; w < wide; w++)
+                sum[i][w] = vec_mul_add(f, x[w], sum[i][w]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < m; i++)
+#pragma GCC unroll 4
+        for (int w = 0; w < wide; w++)
+            vec_store(o + i * ldo + w * VEC, sum[i][w]);
+}
+
+/* The last some < VEC columns of one row. */
+static void mix_tail(int64_t n, int64_t some, const float *p, const float *v,
+                     int64_t ldv, float *o) {
+    vec sum = load_or(o, some, 0);
+    for (int64_t j = 0; j < n; j++)
+        sum = vec_mul_add(vec_set1(p[j]), vec_load_n(v + j * ldv, some), sum);
+    store_n(o, sum, some);
+}
+
+void ISA_NAME(mix_rows)(int64_t n, int64_t e, const float *p, int64_t ldp,
+                        const float *v, int64_t ldv, float *o, int64_t ldo,
+                        int m) {
+    int64_t c = 0;
+    if (m == 4)
+        for (; c + 2 * VEC <= e; c += 2 * VEC)
+            mix(4, 2, n, p, ldp, v + c, ldv, o + c, ldo);
+    for (int i = 0; i < m; i++) {
+        const float *pi = p + i * ldp;
+        float *oi = o + i * ldo;
+        int64_t at = c;
+        for (; at + 4 * VEC <= e; at += 4 * VEC)
+            mix(1, 4, n, pi, ldp, v + at, ldv, oi + at, ldo);
+        for (; at + VEC <= e; at += VEC)
+            mix(1, 1, n, pi, ldp, v + at, ldv, oi + at, ldo);
+        if (at < e) mix_tail(n, e - at, pi, v + at, ldv, oi + at);
+    }
+}
+
+/* ---- rows: cross-entropy ---- */
+
+float ISA_NAME(exp_sum)(int64_t n, const float *x, float max) {
+    const vec m = vec_set1(max > -FLT_MAX ? max : -FLT_MAX);
+    vec total[GROUPS];
+    for (int g = 0; g < GROUPS; g++) total[g] = vec_zero();
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int g = 0; g < GROUPS; g++)
+            total[g] = total[g] + vec_exp(vec_load(x + i + g * VEC) - m);
+    for (int g = 0; i < n; i += VEC, g++) {
+        const int64_t some = n - i < VEC ? n - i : VEC;
+        total[g] = total[g] + vec_exp(load_or(x + i, some, -INFINITY) - m);
+    }
+    return join_sum(total);
+}
+
+static inline __attribute__((always_inline)) vec
+dz_of(const bool capped, vec z, vec lse, vec g, vec inverse) {
+    const vec p = vec_exp(z - lse) * g;
+    if (!capped) return p;
+    const vec x = z * inverse;
+    return p * (vec_set1(1) - x * x);
+}
+
+static inline __attribute__((always_inline)) void
+row_dz(const bool capped, int64_t n, float *z, float lse, float g, float cap) {
+    const vec l = vec_set1(lse), minus = vec_set1(-g);
+    const vec inverse = vec_set1(capped ? 1 / cap : 0);
+    int64_t i = 0;
+    for (; i + VEC <= n; i += VEC)
+        vec_store(z + i, dz_of(capped, vec_load(z + i), l, minus, inverse));
+    if (i < n)
+        store_n(z + i, dz_of(capped, load_or(z + i, n - i, 0), l, minus,
+                             inverse), n - i);
+}
+
+void ISA_NAME(xent_dz)(int64_t n, float *z, float lse, float g, float cap) {
+    if (cap > 0)
+        row_dz(true, n, z, lse, g, cap);
+    else
+        row_dz(false, n, z, lse, g, cap);
+}

@@ -1,0 +1,19 @@
+/* table.c - the kernel table of one instruction set. */
+#include "backend/cpu/isa/isa.h"
+
+#define ISA_ROW(name, tier, mr, nr, kc, mc, nc) \
+    static const char tier_##name[] __attribute__((unused)) = tier;
+#include "backend/cpu/isa.def"
+#undef ISA_ROW
+
+#define ISA_TEXT_(name) #name
+#define ISA_TEXT(name) ISA_TEXT_(name)
+
+extern const cpu_kernels ISA_NAME(kernels);
+const cpu_kernels ISA_NAME(kernels) = {
+    .isa = ISA_TEXT(ISA),
+    .tier = ISA_NAME(tier),
+    .gemm = {ISA_NAME(MR), ISA_NAME(NR), ISA_NAME(KC), ISA_NAME(MC),
+             ISA_NAME(NC)},
+#include "table_slots.h" /* made by CMake: .slot = ISA_NAME(slot), */
+};

@@ -1,0 +1,39 @@
+/* kernels.h - the hot loops of the CPU backend, one table per instruction set.
+ *
+ * A kernel sees contiguous rows or panels, handles its own edges, allocates
+ * nothing and knows nothing of threads.  kernels_*.c are portable vector code
+ * (GCC vector types) compiled once per instruction set with -DISA=name and
+ * that set's flags; hand-written kernels replace single slots in config_*.c.
+ * All pointers are float unless said; n counts elements.
+ *
+ * SLOT(name, return type, (arguments), "what it does") */
+#ifndef CPU_KERNELS_H
+#define CPU_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Geometry of the packed GEMM micro-kernel: C tile of mr x nr. */
+typedef struct gemm_geometry {
+    int mr, nr;     /* rows and columns of a register tile */
+    int kc, mc, nc; /* cache blocks, elements */
+} gemm_geometry;
+
+typedef struct cpu_kernels {
+    const char *isa; /* "reference", "sse2", "avx2", "avx512", "neon" */
+    const char *tier; /* "ci", "hardware", "never run" */
+    gemm_geometry gemm;
+#define SLOT(name, ret, args, text) ret(*name) args;
+#include "backend/cpu/kernels.def"
+#undef SLOT
+} cpu_kernels;
+
+/* Every table compiled in, best first; NULL-terminated.  `cpu_kernels_usable`
+ * leaves out those this CPU cannot run; the last is always "portable". */
+const cpu_kernels *const *cpu_kernels_all(void);
+const cpu_kernels *const *cpu_kernels_usable(void);
+/* By name (ARCANE_CPU, --kernels), or the best usable if NULL; NULL if there
+ * is none of that name or this CPU cannot run it. */
+const cpu_kernels *cpu_kernels_find(const char *isa);
+
+#endif

@@ -1,0 +1,75 @@
+/* ref_matmul.c - MATMUL.
+ *
+ *   y[.., m, n] = sum_k a[.., m, k] b[.., k, n] + bias[n]
+ *
+ * da = dy b^T, db = a^T dy, dbias = sum over rows of dy: products and sums
+ * again, so there is no backward kernel.  Operands are first rounded to the
+ * type matmul.compute; every sum runs over k from 0 up, then adds the bias.
+ * PANEL columns of b are gathered side by side in work, so that any layout of
+ * b is walked once; it changes no order of additions. */
+#include "backend/cpu/ref/ref.h"
+
+/* ORDER: ref_work.c */
+enum { PANEL = 8 };
+
+static void gather_panel(const tensor *b, int64_t offset, int width,
+                         int compute, real *panel) {
+    const int64_t rows = b->dim[b->rank - 2], step = b->stride[b->rank - 2];
+    for (int64_t k = 0; k < rows; k++)
+        for (int j = 0; j < PANEL; j++)
+            panel[k * PANEL + j] =
+                j < width
+                    ? rounded(compute,
+                              load(b, offset + k * step + j * last_stride(b)))
+                    : 0;
+}
+
+static const real *read_row(const tensor *a, int64_t offset, int compute,
+                            real *row) {
+    const int64_t n = last_dim(a);
+    if (compute != AR_BF16 && compute != AR_F16)
+        return REF(read)(a, offset, last_stride(a), n, row);
+    for (int64_t k = 0; k < n; k++)
+        row[k] = rounded(compute, load(a, offset + k * last_stride(a)));
+    return row;
+}
+
+static void row_by_panel(int64_t n, const real *row, const real *panel,
+                         real *sum) {
+    for (int j = 0; j < PANEL; j++) sum[j] = 0;
+    for (int64_t k = 0; k < n; k++)
+        for (int j = 0; j < PANEL; j++) sum[j] += row[k] * panel[k * PANEL + j];
+}
+
+/* One product of the batch, given by the offsets of its operands. */
+static void multiply(const op_call *c, int64_t at_a, int64_t at_b,
+                     int64_t at_y) {
+    const tensor *a = &c->in[0], *b = &c->in[1], *y = &c->out[0];
+    const tensor *bias = optional(c, 2);
+    const int64_t n_rows = a->dim[a->rank - 2], n_inner = last_dim(a);
+    const int64_t n_columns = last_dim(b);
+    const int compute = c->attr->matmul.compute;
+    real *panel = c->work, *scratch = panel + PANEL * n_inner, sum[PANEL];
+    for (int64_t n = 0; n < n_columns; n += PANEL) {
+        const int width = (int)(n_columns - n < PANEL ? n_columns - n : PANEL);
+        gather_panel(b, at_b + n * last_stride(b), width, compute, panel);
+        for (int64_t m = 0; m < n_rows; m++) {
+            const real *row = read_row(a, at_a + m * a->stride[a->rank - 2],
+                                       compute, scratch);
+            row_by_panel(n_inner, row, panel, sum);
+            const int64_t to = at_y + m * y->stride[y->rank - 2];
+            for (int j = 0; j < width; j++) {
+                if (bias) sum[j] += load(bias, (n + j) * last_stride(bias));
+                store(y, to + (n + j) * last_stride(y), sum[j]);
+            }
+        }
+    }
+}
+
+void REF(MATMUL)(const op_call *c) {
+    const tensor *a = &c->in[0], *b = &c->in[1], *y = &c->out[0];
+    const int batch_rank = y->rank - 2;
+    for (int64_t i = 0, n = count_of(y, batch_rank); i < n; i++)
+        multiply(c, offset_of(a, i, batch_rank), offset_of(b, i, batch_rank),
+                 offset_of(y, i, batch_rank));
+}

@@ -1,0 +1,66 @@
+/* select.c - which kernel tables there are, and which this CPU can run. */
+#include <stddef.h>
+#include <string.h>
+
+#include "backend/cpu/kernels.h"
+
+extern const cpu_kernels kernels_portable;
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+
+extern const cpu_kernels kernels_avx2, kernels_avx512;
+
+/* The compiler's test also asks whether the system saves the registers. */
+static bool runs_avx2(void) {
+    unsigned a, b, c, d;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
+static bool runs_avx512(void) {
+    return runs_avx2() && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+}
+
+static const cpu_kernels *const tables[] = {
+    &kernels_avx512, &kernels_avx2, &kernels_portable, NULL};
+
+static int first_usable(void) {
+    return runs_avx512() ? 0 : runs_avx2() ? 1 : 2;
+}
+
+#elif defined(__aarch64__)
+
+extern const cpu_kernels kernels_neon;
+
+static const cpu_kernels *const tables[] = {&kernels_neon, &kernels_portable,
+                                             NULL};
+
+/* NEON is part of every aarch64. */
+static int first_usable(void) { return 0; }
+
+#else
+
+static const cpu_kernels *const tables[] = {&kernels_portable, NULL};
+
+static int first_usable(void) { return 0; }
+
+#endif
+
+const cpu_kernels *const *cpu_kernels_all(void) { return tables; }
+
+/* Tables are in falling order and a CPU that runs one runs those behind it. */
+const cpu_kernels *const *cpu_kernels_usable(void) {
+    return tables + first_usable();
+}
+
+const cpu_kernels *cpu_kernels_find(const char *isa) {
+    const cpu_kernels *const *list = cpu_kernels_usable();
+    if (!isa) return *list;
+    while (*list && strcmp((*list)->isa, isa)) list++;
+    return *list;
+}

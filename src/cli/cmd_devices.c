@@ -1,0 +1,120 @@
+/* cmd_devices.c - arcane devices: what there is to compute with. */
+
+#include "backend/backends.h"
+#include "backend/cpu/kernels.h"
+#include "base/error.h"
+#include "base/thread.h"
+#include "cli/options.h"
+
+typedef struct devices_args {
+    bool slots, json, quick;
+    int64_t threads;
+} devices_args;
+
+static const cli_option options[] = {
+    {"--slots", NULL, CLI_FLAG, false, offsetof(devices_args, slots), NULL,
+     "list every kernel slot and the table that serves it"},
+    {"--quick", NULL, CLI_FLAG, false, offsetof(devices_args, quick), NULL,
+     "measure nothing"},
+    {"--threads", "-t", CLI_INT, false, offsetof(devices_args, threads), "N",
+     "threads to measure with; default: all processors"},
+    {"--json", NULL, CLI_FLAG, false, offsetof(devices_args, json), NULL,
+     "print an object"},
+    OPTIONS_END,
+};
+
+static const char *const slot_names[] = {
+#define SLOT(name, ret, args, text) #name,
+#include "backend/cpu/kernels.def"
+#undef SLOT
+};
+static const char *const slot_texts[] = {
+#define SLOT(name, ret, args, text) text,
+#include "backend/cpu/kernels.def"
+#undef SLOT
+};
+enum { N_SLOTS = sizeof slot_names / sizeof *slot_names };
+
+typedef struct measured {
+    device_caps caps;
+    double flops, bandwidth; /* 0 = not measured */
+} measured;
+
+static ar_status measure_cpu(const devices_args *a, measured *out,
+                             ar_error *err) {
+    const backend *b = backend_find("cpu");
+    const device_options o = {.n_threads = (int)a->threads};
+    device *d = NULL;
+    TRY(b->open(0, &o, &d, err));
+    b->caps(d, &out->caps);
+    const ar_status s =
+        a->quick ? AR_OK : b->measure(d, &out->flops, &out->bandwidth, err);
+    b->close(d);
+    return s;
+}
+
+static bool usable(const cpu_kernels *k) {
+    for (const cpu_kernels *const *u = cpu_kernels_usable(); *u; u++)
+        if (*u == k) return true;
+    return false;
+}
+
+static void print_tables(void) {
+    printf("\nkernel tables (--kernels NAME):\n");
+    const cpu_kernels *best = cpu_kernels_find(NULL);
+    for (const cpu_kernels *const *k = cpu_kernels_all(); *k; k++)
+        printf("  %-10s tier: %-10s gemm tile %2d x %2d  %s\n", (*k)->isa,
+               (*k)->tier, (*k)->gemm.mr, (*k)->gemm.nr,
+               *k == best   ? "in use"
+               : usable(*k) ? "usable here"
+                            : "not for this CPU");
+    printf("  %-10s tier: %-10s plain C, float and double\n", "reference",
+           "ci");
+    puts("tiers: ci = its tests run in CI; hardware = ran once on real "
+         "hardware; never run");
+}
+
+static ar_status print_object(const measured *m, ar_error *err) {
+    json_t *tables = json_array();
+    const cpu_kernels *best = cpu_kernels_find(NULL);
+    for (const cpu_kernels *const *k = cpu_kernels_all(); *k; k++)
+        json_array_append_new(
+            tables, json_pack("{s:s, s:s, s:b, s:b, s:i, s:i}", "name",
+                              (*k)->isa, "tier", (*k)->tier, "usable",
+                              usable(*k), "in_use", *k == best, "gemm_rows",
+                              (*k)->gemm.mr, "gemm_columns", (*k)->gemm.nr));
+    return print_json(json_pack("{s:[{s:s, s:s, s:i, s:f, s:f, s:o}]}",
+                                "devices", "name", "cpu", "text", m->caps.name,
+                                "processors", pool_processors(), "gflops",
+                                m->flops / 1e9, "gb_per_s", m->bandwidth / 1e9,
+                                "kernels", tables),
+                      err);
+}
+
+static ar_status run(const void *parsed, ar_error *err) {
+    const devices_args *a = parsed;
+    measured m = {0};
+    TRY(measure_cpu(a, &m, err));
+    if (a->json) return print_object(&m, err);
+    printf("%s, %d processors\n", m.caps.name, pool_processors());
+    if (m.flops > 0)
+        printf("  measured: %.0f GFLOP/s in f32 products, %.1f GB/s read from "
+               "memory\n",
+               m.flops / 1e9, m.bandwidth / 1e9);
+    puts("null: plans and counts, computes nothing (arcane plan)");
+    print_tables();
+    if (!a->slots) return AR_OK;
+    printf("\nslots, all served by \"%s\":\n", cpu_kernels_find(NULL)->isa);
+    for (int i = 0; i < N_SLOTS; i++)
+        printf("  %-14s %s\n", slot_names[i], slot_texts[i]);
+    return AR_OK;
+}
+
+const cli_command cmd_devices = {
+    .name = "devices",
+    .summary = "list devices, instruction sets and kernels, and measure them",
+    .examples = "  arcane devices\n  arcane devices --slots --threads 1\n",
+    .options = options,
+    .args_size = sizeof(devices_args),
+    .run = run,
+};

@@ -1,0 +1,203 @@
+/* cmd_tokenizer.c - arcane tokenizer: train one, encode, decode. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "format/format.h"
+
+typedef struct train_args {
+    cli_words files;
+    const char *out, *pattern, *key;
+    int64_t vocab;
+    bool json;
+} train_args;
+
+static const cli_option train_options[] = {
+    {"FILE", NULL, CLI_LIST, true, offsetof(train_args, files), NULL,
+     "text (.txt) or JSON lines (.jsonl), also compressed (.zst)"},
+    {"--vocab", NULL, CLI_INT, false, offsetof(train_args, vocab), "N",
+     "size of the vocabulary, bytes and specials counted; default 4096"},
+    {"--out", "-o", CLI_TEXT, true, offsetof(train_args, out), "FILE",
+     "tokenizer.json to write"},
+    {"--pattern", NULL, CLI_TEXT, false, offsetof(train_args, pattern), "REGEX",
+     "how text is split before merging; default: GPT-4's with numbers of up "
+     "to two digits"},
+    {"--key", NULL, CLI_TEXT, false, offsetof(train_args, key), "NAME",
+     "field of JSON lines that holds the text; default text"},
+    {"--json", NULL, CLI_FLAG, false, offsetof(train_args, json), NULL,
+     "print an object instead of a sentence"},
+    OPTIONS_END,
+};
+
+typedef struct corpus {
+    documents *docs;
+    ar_status status;
+    ar_error *err;
+    progress bar;
+} corpus;
+
+static int next_document(void *ctx, const char **text, size_t *n) {
+    corpus *c = ctx;
+    c->status = documents_next(c->docs, text, n, c->err);
+    uint64_t done = 0, total = 0;
+    documents_progress(c->docs, &done, &total);
+    if (total) progress_show(&c->bar, 0.5 * (double)done / (double)total, "");
+    return c->status == AR_OK && *text;
+}
+
+static void merging(void *ctx, double done) {
+    corpus *c = ctx;
+    progress_show(&c->bar, 0.5 + 0.5 * done, "");
+}
+
+static ar_status run_train(const void *parsed, ar_error *err) {
+    const train_args *a = parsed;
+    corpus c = {.err = err};
+    TRY(documents_open(&c.docs, a->files.word, a->files.n, a->key, err));
+    ar_bpe_options o = ar_bpe_options_default();
+    o.n_vocab = a->vocab < INT32_MAX ? (int32_t)a->vocab : INT32_MAX;
+    o.pattern = a->pattern ? a->pattern : o.pattern;
+    o.progress = merging;
+    o.ctx = &c;
+    progress_begin(&c.bar, "tokenizer");
+    ar_tokenizer *tok = NULL;
+    ar_status s = ar_tokenizer_train(&tok, &o, next_document, &c, err);
+    if (c.status != AR_OK) s = c.status;
+    if (s == AR_OK) s = ar_tokenizer_save(tok, a->out, err);
+    progress_end(&c.bar);
+    if (s == AR_OK && a->json)
+        s = print_json(json_pack("{s:s, s:i}", "file", a->out, "vocab",
+                                 ar_tokenizer_vocab(tok)),
+                       err);
+    else if (s == AR_OK)
+        printf("%s: %d tokens\n", a->out, ar_tokenizer_vocab(tok));
+    ar_tokenizer_close(tok);
+    documents_close(c.docs);
+    return s;
+}
+
+const cli_command cmd_tokenizer_train = {
+    .name = "tokenizer train",
+    .summary = "learn a byte-level BPE vocabulary from text",
+    .examples =
+        "  arcane tokenizer train corpus.txt --vocab 4096 --out tok.json\n"
+        "  arcane tokenizer train *.jsonl.zst --vocab 32768 -o tok.json\n",
+    .options = train_options,
+    .args_size = sizeof(train_args),
+    .defaults = &(const train_args){.vocab = 4096},
+    .run = run_train,
+};
+
+/* ---- encode and decode ---- */
+
+typedef struct code_args {
+    const char *tokenizer, *text;
+    bool special, json;
+} code_args;
+
+static const cli_option encode_options[] = {
+    {"TOKENIZER", NULL, CLI_TEXT, true, offsetof(code_args, tokenizer), NULL,
+     "tokenizer.json, or a folder that has one"},
+    {"TEXT", NULL, CLI_TEXT, false, offsetof(code_args, text), NULL,
+     "text; read from standard input if absent"},
+    {"--special", NULL, CLI_FLAG, false, offsetof(code_args, special), NULL,
+     "recognise special tokens in the text and add what the file's template "
+     "adds"},
+    {"--json", NULL, CLI_FLAG, false, offsetof(code_args, json), NULL,
+     "print a JSON list"},
+    OPTIONS_END,
+};
+
+static ar_status encode(const ar_tokenizer *tok, const code_args *a,
+                        const char *text, size_t n, ar_error *err) {
+    const unsigned flags = a->special ? AR_SPECIAL | AR_TEMPLATE : 0;
+    size_t count;
+    TRY(ar_tokenizer_encode(tok, text, n, flags, NULL, 0, &count, err));
+    int32_t *ids = mem_new(int32_t, count);
+    if (!ids) return error_set(err, AR_NOMEM, "out of memory");
+    const ar_status s =
+        ar_tokenizer_encode(tok, text, n, flags, ids, count, &count, err);
+    if (s == AR_OK && a->json) putchar('[');
+    for (size_t i = 0; s == AR_OK && i < count; i++)
+        printf("%s%d", i ? a->json ? ", " : " " : "", ids[i]);
+    if (s == AR_OK) puts(a->json ? "]" : "");
+    mem_free(ids);
+    return s;
+}
+
+static ar_status run_encode(const void *parsed, ar_error *err) {
+    const code_args *a = parsed;
+    ar_tokenizer *tok = NULL;
+    TRY(ar_tokenizer_open(&tok, a->tokenizer, err));
+    char *input = NULL;
+    size_t n = a->text ? strlen(a->text) : 0;
+    ar_status s = a->text ? AR_OK : read_stdin(&input, &n, err);
+    if (s == AR_OK) s = encode(tok, a, a->text ? a->text : input, n, err);
+    mem_free(input);
+    ar_tokenizer_close(tok);
+    return s;
+}
+
+const cli_command cmd_tokenizer_encode = {
+    .name = "tokenizer encode",
+    .summary = "turn text into token ids",
+    .examples = "  arcane tokenizer encode tok.json \"In the beginning\"\n"
+                "  arcane tokenizer encode runs/a --json < chapter.txt\n",
+    .options = encode_options,
+    .args_size = sizeof(code_args),
+    .run = run_encode,
+};
+
+static const cli_option decode_options[] = {
+    {"TOKENIZER", NULL, CLI_TEXT, true, offsetof(code_args, tokenizer), NULL,
+     "tokenizer.json, or a folder that has one"},
+    {"IDS", NULL, CLI_TEXT, false, offsetof(code_args, text), NULL,
+     "ids, as 1,2,3 or a JSON list; read from standard input if absent"},
+    {"--special", NULL, CLI_FLAG, false, offsetof(code_args, special), NULL,
+     "show special tokens"},
+    OPTIONS_END,
+};
+
+static ar_status decode(const ar_tokenizer *tok, const code_args *a,
+                        const char *list, ar_error *err) {
+    int32_t *ids;
+    int64_t n;
+    TRY(parse_ids(list, &ids, &n, err));
+    char *text = NULL;
+    size_t size = 0;
+    const ar_status s = decode_text(
+        tok, ids, (size_t)n, a->special ? AR_SPECIAL : 0, &text, &size, err);
+    if (s == AR_OK) {
+        fwrite(text, 1, size, stdout);
+        putchar('\n');
+    }
+    mem_free(text);
+    mem_free(ids);
+    return s;
+}
+
+static ar_status run_decode(const void *parsed, ar_error *err) {
+    const code_args *a = parsed;
+    ar_tokenizer *tok = NULL;
+    TRY(ar_tokenizer_open(&tok, a->tokenizer, err));
+    char *input = NULL;
+    size_t n = 0;
+    ar_status s = a->text ? AR_OK : read_stdin(&input, &n, err);
+    for (size_t i = 0; i < n; i++)
+        if (input[i] == '\n' || input[i] == '\t') input[i] = ' ';
+    if (s == AR_OK) s = decode(tok, a, a->text ? a->text : input, err);
+    mem_free(input);
+    ar_tokenizer_close(tok);
+    return s;
+}
+
+const cli_command cmd_tokenizer_decode = {
+    .name = "tokenizer decode",
+    .summary = "turn token ids into text",
+    .examples = "  arcane tokenizer decode tok.json 72,101,108\n",
+    .options = decode_options,
+    .args_size = sizeof(code_args),
+    .run = run_decode,
+};

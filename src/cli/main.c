@@ -1,0 +1,4 @@
+/* main.c - the arcane program. */
+#include "cli/cli.h"
+
+int main(int argc, char **argv) { return cli_main(argc, argv); }

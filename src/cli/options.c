@@ -1,0 +1,107 @@
+/* options.c - small helpers that several commands share. */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "tok/tok.h"
+
+ar_status parse_ids(const char *list, int32_t **ids, int64_t *n,
+                    ar_error *err) {
+    *ids = NULL;
+    *n = 0;
+    size_t most = 1;
+    for (const char *p = list; *p; p++) most += *p == ',' || *p == ' ';
+    int32_t *out = mem_new(int32_t, most);
+    if (!out) return error_set(err, AR_NOMEM, "out of memory");
+    const char *p = list + strspn(list, " [");
+    while (*p && *p != ']') {
+        char *end;
+        errno = 0;
+        const long v = strtol(p, &end, 10);
+        end += strspn(end, " ");
+        if (errno || end == p || v < INT32_MIN || v > INT32_MAX ||
+            (*end && *end != ',' && *end != ']')) {
+            mem_free(out);
+            return error_set(err, AR_USAGE,
+                             "--ids: \"%.40s\" is not a list of whole numbers",
+                             p);
+        }
+        out[(*n)++] = (int32_t)v;
+        p = end + (*end == ',');
+        p += strspn(p, " ");
+    }
+    *ids = out;
+    return AR_OK;
+}
+
+ar_status read_stdin(char **out, size_t *n, ar_error *err) {
+    text t = {0};
+    char piece[4096];
+    size_t got;
+    *out = NULL;
+    while ((got = fread(piece, 1, sizeof piece, stdin)))
+        text_add(&t, piece, got);
+    if (ferror(stdin)) {
+        text_close(&t);
+        return error_set(err, AR_IO, "standard input: %s", strerror(errno));
+    }
+    text_add(&t, "", 0);
+    const ar_status s = text_status(&t, err);
+    if (s != AR_OK) {
+        text_close(&t);
+        return s;
+    }
+    *out = t.data;
+    *n = t.size;
+    return AR_OK;
+}
+
+ar_status open_tokenizer(ar_tokenizer **out, const char *folder,
+                         ar_error *err) {
+    char path[4096];
+    *out = NULL;
+    TRY(file_join(path, sizeof path, folder, "tokenizer.json", err));
+    return file_exists(path) ? ar_tokenizer_open(out, path, err) : AR_OK;
+}
+
+ar_status print_json(json_t *value, ar_error *err) {
+    if (!value) return error_set(err, AR_NOMEM, "out of memory");
+    const int failed =
+        json_dumpf(value, stdout, JSON_REAL_PRECISION(17) | JSON_ENSURE_ASCII);
+    json_decref(value);
+    if (failed || putchar('\n') == EOF)
+        return error_set(err, AR_IO, "standard output could not be written");
+    return AR_OK;
+}
+
+ar_status decode_text(const ar_tokenizer *tok, const int32_t *ids, size_t n,
+                      unsigned flags, char **out, size_t *size, ar_error *err) {
+    *out = NULL;
+    size_t count;
+    TRY(ar_tokenizer_decode(tok, ids, n, flags, NULL, 0, &count, err));
+    char *bytes = mem_alloc(count + 1);
+    if (!bytes) return error_set(err, AR_NOMEM, "out of memory");
+    ar_status s =
+        ar_tokenizer_decode(tok, ids, n, flags, bytes, count, &count, err);
+    text t = {0};
+    if (s == AR_OK) {
+        utf8_add_lossy(&t, bytes, count);
+        text_add(&t, "", 0);
+        s = text_status(&t, err);
+    }
+    mem_free(bytes);
+    if (s != AR_OK) {
+        text_close(&t);
+        return s;
+    }
+    *out = t.data;
+    *size = t.size;
+    return AR_OK;
+}

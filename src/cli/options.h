@@ -1,0 +1,63 @@
+/* options.h - option rows and small helpers that several commands share. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <jansson.h>
+
+#include "arcane/tokenizer.h"
+#include "cli/cli.h"
+
+/* Where a model runs; the first member of a command's arguments may be one. */
+typedef struct device_args {
+    const char *device, *kernels;
+    int64_t threads;
+} device_args;
+
+#define DEVICE_DEFAULTS                                                        \
+    { .device = "cpu" }
+/* Rows for a struct with a member `on` of type device_args. */
+#define DEVICE_OPTIONS(args)                                                   \
+    {"--device",                                                               \
+     NULL,                                                                     \
+     CLI_TEXT,                                                                 \
+     false,                                                                    \
+     offsetof(args, on.device),                                                \
+     "NAME",                                                                   \
+     "cpu, reference (plain kernels) or reference-f64 (the same in double); "  \
+     "default cpu"},                                                           \
+        {"--kernels",                                                          \
+         NULL,                                                                 \
+         CLI_TEXT,                                                             \
+         false,                                                                \
+         offsetof(args, on.kernels),                                           \
+         "NAME",                                                               \
+         "kernel table, as \"arcane devices\" lists them; default: the best "  \
+         "this CPU runs"},                                                     \
+    {                                                                          \
+        "--threads", "-t", CLI_INT, false, offsetof(args, on.threads), "N",    \
+            "threads; default: all processors"                                 \
+    }
+
+#define OPTIONS_END                                                            \
+    { .name = NULL }
+
+/* "1,2,3" or a JSON list of ids.  Free with mem_free.  Errors: AR_USAGE. */
+ar_status parse_ids(const char *list, int32_t **ids, int64_t *n, ar_error *err);
+
+/* All of standard input; free with mem_free. */
+ar_status read_stdin(char **out, size_t *n, ar_error *err);
+
+/* The tokenizer.json of a model folder; *out = NULL (and AR_OK) if the folder
+ * has none. */
+ar_status open_tokenizer(ar_tokenizer **out, const char *folder, ar_error *err);
+
+/* One JSON value and a newline on stdout; takes the reference.  Errors:
+ * AR_NOMEM (also for a NULL value). */
+ar_status print_json(json_t *value, ar_error *err);
+
+/* Decoded text with invalid UTF-8 replaced, NUL-terminated; free with
+ * mem_free. */
+ar_status decode_text(const ar_tokenizer *tok, const int32_t *ids, size_t n,
+                      unsigned flags, char **out, size_t *size, ar_error *err);
+
+#endif

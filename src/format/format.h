@@ -1,0 +1,11 @@
+/* format.h - the top header of the format layer. */
+#ifndef FORMAT_FORMAT_H
+#define FORMAT_FORMAT_H
+
+#include "format/checkpoint.h"
+#include "format/document.h"
+#include "format/safetensors.h"
+#include "format/shard.h"
+#include "format/weights.h"
+
+#endif

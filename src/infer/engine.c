@@ -1,0 +1,262 @@
+/* engine.c - opening an engine: device, weights, cache, programs. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "infer/engine_state.h"
+
+/* What a name means: a backend, its kernels, the type of everything. */
+static const struct device_name {
+    const char *name, *backend, *kernels;
+    ar_type type;
+} device_names[] = {
+    {"cpu", "cpu", NULL, AR_F32},
+    {"reference", "cpu", "reference", AR_F32},
+    {"reference-f64", "cpu", "reference", AR_F64},
+};
+
+engine_options engine_options_default(void) {
+    return (engine_options){
+        .device = "cpu", .max_sessions = 16, .max_rows = 256, .page = 16};
+}
+
+static ar_status check_range(const char *name, int64_t x, int64_t most,
+                             ar_error *err) {
+    if (x >= 1 && x <= most) return AR_OK;
+    return error_set(err, AR_RANGE, "%s is %lld, not in 1 .. %lld", name,
+                     (long long)x, (long long)most);
+}
+
+static ar_status set_options(engine *e, const engine_options *opt,
+                             ar_error *err) {
+    const model_config *c = &e->m->config;
+    e->opt = opt ? *opt : engine_options_default();
+    if (!e->opt.device) e->opt.device = "cpu";
+    if (e->opt.max_tokens == 0) e->opt.max_tokens = c->n_ctx;
+    TRY(check_range("max_tokens", e->opt.max_tokens, INT32_MAX, err));
+    TRY(check_range("max_sessions", e->opt.max_sessions, 1 << 16, err));
+    TRY(check_range("max_rows", e->opt.max_rows, 1 << 16, err));
+    TRY(check_range("page", e->opt.page, 1 << 12, err));
+    const int64_t page = e->opt.page;
+    const int64_t longest =
+        c->n_ctx < e->opt.max_tokens ? c->n_ctx : e->opt.max_tokens;
+    e->n_pages = (e->opt.max_tokens + page - 1) / page;
+    e->pages_per_session = (longest + page - 1) / page;
+    return check_range("max_tokens in whole pages", e->n_pages * page,
+                       INT32_MAX, err);
+}
+
+static ar_status open_device(engine *e, ar_error *err) {
+    device_options o = {.n_threads = e->opt.n_threads,
+                        .kernels = e->opt.kernels};
+    const char *name = e->opt.device;
+    e->type = AR_F32;
+    for (size_t i = 0; i < sizeof device_names / sizeof *device_names; i++)
+        if (!strcmp(device_names[i].name, e->opt.device)) {
+            name = device_names[i].backend;
+            e->type = device_names[i].type;
+            if (device_names[i].kernels) o.kernels = device_names[i].kernels;
+        }
+    e->be = backend_find(name);
+    if (!e->be || e->be->count() < 1)
+        return error_set(err, AR_UNSUPPORTED, "there is no device \"%.64s\"",
+                         e->opt.device);
+    e->matmul.compute = e->type;
+    e->matmul.exact = 1;
+    return e->be->open(0, &o, &e->dev, err);
+}
+
+/* Can the device use the weight where it lies in its file? */
+static bool usable_in_place(const engine *e, const st_tensor *t) {
+    return t->type == e->type &&
+           (uintptr_t)t->data % ar_type_size(e->type, 1) == 0;
+}
+
+/* A slot and an offset for every weight. */
+static ar_status place_weights(engine *e, ar_error *err) {
+    device_caps caps;
+    e->be->caps(e->dev, &caps);
+    TRY(params_build(&e->params, &e->m->config, e->type, err));
+    const int n = e->params.n;
+    e->weight_slot = mem_new(int32_t, n);
+    e->weight_offset = mem_new(int64_t, n);
+    e->buffers = mem_new(buffer, SLOT_FILE + n);
+    if (!e->weight_slot || !e->weight_offset || !e->buffers)
+        return error_set(err, AR_NOMEM, "no memory for %d weights", n);
+    e->n_buffers = SLOT_FILE;
+    for (int i = 0; i < n; i++) {
+        const st_tensor *t = params_tensor(&e->params.spec[i], e->m->files);
+        if (caps.host_memory && usable_in_place(e, t)) {
+            e->weight_slot[i] = e->n_buffers++;
+            e->mapped_size += t->size;
+            continue;
+        }
+        const int64_t count = shape_count(&e->params.spec[i].shape);
+        e->weight_slot[i] = SLOT_WEIGHTS;
+        e->weight_offset[i] = (int64_t)e->weights_size;
+        e->weights_size += (ar_type_size(e->type, count) + 63) / 64 * 64;
+    }
+    return AR_OK;
+}
+
+/* One weight into its buffer, by way of `stage` where the host cannot see
+ * that buffer. */
+static ar_status load_weight(engine *e, int i, void *stage, ar_error *err) {
+    const param_spec *s = &e->params.spec[i];
+    buffer *b = &e->buffers[e->weight_slot[i]];
+    const size_t size = ar_type_size(e->type, shape_count(&s->shape));
+    if (e->weight_slot[i] >= SLOT_FILE) {
+        const st_tensor *t = params_tensor(s, e->m->files);
+        return e->be->import(e->dev, t->data, t->size, b, err);
+    }
+    const size_t at = (size_t)e->weight_offset[i];
+    if (b->host)
+        return params_load_one(s, e->type, e->m->files, (char *)b->host + at,
+                               err);
+    TRY(params_load_one(s, e->type, e->m->files, stage, err));
+    return e->be->write(e->dev, b, at, stage, size, err);
+}
+
+static ar_status load_weights(engine *e, ar_error *err) {
+    size_t largest = 0;
+    for (int i = 0; i < e->params.n; i++) {
+        const size_t size =
+            ar_type_size(e->type, shape_count(&e->params.spec[i].shape));
+        if (size > largest) largest = size;
+    }
+    TRY(e->be->alloc(e->dev, e->weights_size ? e->weights_size : 64,
+                     &e->buffers[SLOT_WEIGHTS], err));
+    void *stage = NULL;
+    if (!e->buffers[SLOT_WEIGHTS].host) {
+        stage = mem_block_alloc(largest);
+        if (!stage) return error_set(err, AR_NOMEM, "no memory for a weight");
+    }
+    ar_status s = AR_OK;
+    for (int i = 0; i < e->params.n && s == AR_OK; i++)
+        s = load_weight(e, i, stage, err);
+    if (stage) mem_block_free(stage, largest);
+    return s;
+}
+
+/* Bytes of the product, or false where it is too large to be memory. */
+static bool multiply(size_t *out, const int64_t *factor, int n) {
+    size_t x = 1;
+    for (int i = 0; i < n; i++)
+        if (__builtin_mul_overflow(x, (size_t)factor[i], &x)) return false;
+    *out = x;
+    return x < PTRDIFF_MAX;
+}
+
+static ar_status open_cache(engine *e, ar_error *err) {
+    const model_config *c = &e->m->config;
+    const int64_t width = (int64_t)ar_type_size(e->type, 1);
+    const int64_t pool[] = {e->n_pages, e->opt.page, c->n_kv_heads, c->head_dim,
+                            width};
+    size_t all = 0;
+    if (!multiply(&e->pool_size, pool, 5))
+        return error_set(err, AR_NOMEM, "a cache of %lld tokens is too large",
+                         (long long)e->opt.max_tokens);
+    e->pool_size = (e->pool_size + 63) / 64 * 64;
+    const int64_t pools[] = {2 * c->n_layers, (int64_t)e->pool_size};
+    if (!multiply(&all, pools, 2))
+        return error_set(err, AR_NOMEM, "a cache of %lld tokens is too large",
+                         (long long)e->opt.max_tokens);
+    TRY(e->be->alloc(e->dev, all, &e->buffers[SLOT_CACHE], err));
+    TRY(e->be->alloc(e->dev,
+                     (size_t)(e->opt.max_sessions * e->pages_per_session) *
+                         sizeof(int32_t),
+                     &e->buffers[SLOT_TABLE], err));
+    return pages_open(&e->pages, e->n_pages, err);
+}
+
+static ar_status open_rows(engine *e, ar_error *err) {
+    const model_config *c = &e->m->config;
+    const int64_t R = e->opt.max_rows;
+    const int64_t head = R < HEAD_MAX_ROWS ? R : HEAD_MAX_ROWS;
+    const size_t rows = (size_t)(ROWS_COUNT * R) * sizeof(int32_t);
+    TRY(e->be->alloc(e->dev, rows, &e->buffers[SLOT_ROWS], err));
+    TRY(e->be->alloc(e->dev, ar_type_size(e->type, R * c->n_embd),
+                     &e->buffers[SLOT_HIDDEN], err));
+    TRY(e->be->alloc(e->dev, ar_type_size(e->type, head * c->n_vocab),
+                     &e->buffers[SLOT_LOGITS], err));
+    e->rows = mem_alloc(rows);
+    e->row = mem_alloc(ar_type_size(e->type, c->n_vocab));
+    if (!e->rows || !e->row)
+        return error_set(err, AR_NOMEM, "no memory for %lld rows",
+                         (long long)R);
+    return AR_OK;
+}
+
+static ar_status open_sessions(engine *e, ar_error *err) {
+    const int64_t S = e->opt.max_sessions, M = e->pages_per_session;
+    e->sessions = mem_new(session, S);
+    e->page_lists = mem_new(int32_t, S * M);
+    if (!e->sessions || !e->page_lists)
+        return error_set(err, AR_NOMEM, "no memory for %lld sessions",
+                         (long long)S);
+    for (int64_t i = 0; i < S; i++)
+        e->sessions[i] = (session){
+            .e = e, .index = (int32_t)i, .pages = e->page_lists + i * M};
+    return AR_OK;
+}
+
+static ar_status open_all(engine *e, const engine_options *opt, ar_error *err) {
+    TRY(set_options(e, opt, err));
+    TRY(open_device(e, err));
+    TRY(place_weights(e, err));
+    TRY(load_weights(e, err));
+    TRY(open_cache(e, err));
+    TRY(open_rows(e, err));
+    TRY(open_sessions(e, err));
+    return engine_build(e, err);
+}
+
+ar_status engine_open(engine **out, const model *m, const engine_options *opt,
+                      ar_error *err) {
+    *out = NULL;
+    engine *e = mem_new(engine, 1);
+    if (!e) return error_set(err, AR_NOMEM, "no memory for an engine");
+    e->m = m;
+    const ar_status s = open_all(e, opt, err);
+    if (s == AR_OK)
+        *out = e;
+    else
+        engine_close(e);
+    return s;
+}
+
+void engine_close(engine *e) {
+    if (!e) return;
+    engine_unbuild(e);
+    for (int i = 0; i < e->n_buffers; i++)
+        if (e->buffers[i].host || e->buffers[i].handle)
+            e->be->free(e->dev, &e->buffers[i]);
+    if (e->dev) e->be->close(e->dev);
+    pages_close(&e->pages);
+    params_close(&e->params);
+    mem_free(e->weight_slot);
+    mem_free(e->weight_offset);
+    mem_free(e->buffers);
+    mem_free(e->sessions);
+    mem_free(e->page_lists);
+    mem_free(e->rows);
+    mem_free(e->row);
+    mem_free(e);
+}
+
+int64_t engine_free_pages(const engine *e) { return e->pages.n_free; }
+
+void engine_memory_use(const engine *e, engine_memory *out) {
+    *out = (engine_memory){.weights = e->weights_size,
+                           .mapped = e->mapped_size,
+                           .cache = e->buffers[SLOT_CACHE].size};
+    out->rest = e->buffers[SLOT_ROWS].size + e->buffers[SLOT_TABLE].size +
+                e->buffers[SLOT_HIDDEN].size + e->buffers[SLOT_LOGITS].size;
+    for (int i = 0; i < e->n_body + e->n_head; i++) {
+        program_stats st;
+        const engine_program *p =
+            i < e->n_body ? &e->body[i] : &e->head[i - e->n_body];
+        e->be->stats(p->p, &st);
+        out->programs += st.block_size + st.const_size + st.work_size;
+    }
+}

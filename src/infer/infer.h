@@ -1,0 +1,8 @@
+/* infer.h - the top header of the infer layer. */
+#ifndef INFER_INFER_H
+#define INFER_INFER_H
+
+#include "infer/engine.h"
+#include "infer/sample.h"
+
+#endif

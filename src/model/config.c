@@ -1,0 +1,185 @@
+/* config.c - what an architecture is, and whether its numbers fit together. */
+#include "model/config.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "model/config_keys.h"
+
+const arch_row arch_table[ARCH_COUNT] = {
+#define MODEL(id, type_, class_, names_, keys_, ...)                           \
+    [ARCH_##id] = {                                                            \
+        type_, class_, names_, keys_, {.arch = ARCH_##id, __VA_ARGS__}},
+#include "model/models.def"
+#undef MODEL
+};
+
+const config_key config_keys[] = {
+#define KEY(layouts, kind, field, name)                                        \
+    {layouts, KEY_##kind, offsetof(model_config, field), name},
+#include "model/keys.def"
+#undef KEY
+};
+const int n_config_keys = sizeof config_keys / sizeof *config_keys;
+
+const char *config_model_type(const model_config *c) {
+    return arch_table[c->arch].model_type;
+}
+
+enum name_scheme config_names(const model_config *c) {
+    return arch_table[c->arch].names;
+}
+
+/* What config.json calls a field. */
+static const char *key_name(const model_config *c, size_t field) {
+    const unsigned layouts = arch_table[c->arch].keys;
+    for (int i = 0; i < n_config_keys; i++)
+        if (config_keys[i].field == field && config_keys[i].layouts & layouts)
+            return config_keys[i].name;
+    return "a field without a key";
+}
+
+static int64_t window_of(char kind, int64_t n_ctx) {
+    return kind == 'S' ? n_ctx / 2 + 1 : 0;
+}
+
+void config_set_context(model_config *c, int64_t n_ctx) {
+    c->n_ctx = n_ctx;
+    const size_t n = strlen(c->window_pattern);
+    if (!n || c->n_layers < 1 || c->n_layers > MAX_LAYERS) return;
+    for (int64_t l = 0; l < c->n_layers; l++)
+        c->window[l] = window_of(c->window_pattern[(size_t)l % n], n_ctx);
+    c->window[c->n_layers - 1] = 0;
+}
+
+void config_derive(model_config *c) {
+    if (c->n_kv_heads == 0) c->n_kv_heads = c->n_heads;
+    if (c->head_dim == 0 && c->n_heads > 0 && c->n_embd % c->n_heads == 0)
+        c->head_dim = c->n_embd / c->n_heads;
+    if (c->n_ff == 0) c->n_ff = 4 * c->n_embd;
+    if (c->residual_scale == 0 && c->n_layers > 0)
+        c->residual_scale = 1 / sqrt(2.0 * (double)c->n_layers);
+    if (c->pos == POS_ROPE && c->rope_dims == 0) c->rope_dims = c->head_dim;
+    /* An id outside of the vocabulary names no token. */
+    if (c->bos < 0 || c->bos >= c->n_vocab) c->bos = -1;
+    if (c->eos < 0 || c->eos >= c->n_vocab) c->eos = -1;
+    config_set_context(c, c->n_ctx);
+}
+
+/* Limits keep every product of two sizes far from the end of int64. */
+static const struct {
+    size_t field;
+    int64_t most;
+} limits[] = {
+    {offsetof(model_config, n_vocab), 1 << 24},
+    {offsetof(model_config, n_ctx), 1 << 28},
+    {offsetof(model_config, n_layers), MAX_LAYERS},
+    {offsetof(model_config, n_embd), 1 << 20},
+    {offsetof(model_config, n_heads), 1 << 14},
+    {offsetof(model_config, n_kv_heads), 1 << 14},
+    {offsetof(model_config, n_ff), 1 << 24},
+};
+
+ar_status config_check_limits(const model_config *c, ar_error *err) {
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        int64_t x;
+        memcpy(&x, (const char *)c + limits[i].field, sizeof x);
+        if (x < 0 || x > limits[i].most)
+            return error_set(err, AR_RANGE, "%s is %lld, not in 1 .. %lld",
+                             key_name(c, limits[i].field), (long long)x,
+                             (long long)limits[i].most);
+    }
+    return AR_OK;
+}
+
+static ar_status check_sizes(const model_config *c, ar_error *err) {
+    TRY(config_check_limits(c, err));
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        int64_t x;
+        memcpy(&x, (const char *)c + limits[i].field, sizeof x);
+        if (x == 0)
+            return error_set(err, AR_RANGE, "%s is not given",
+                             key_name(c, limits[i].field));
+    }
+    if (c->head_dim == 0)
+        return error_set(
+            err, AR_RANGE, "%s %lld does not divide %s %lld",
+            key_name(c, offsetof(model_config, n_heads)), (long long)c->n_heads,
+            key_name(c, offsetof(model_config, n_embd)), (long long)c->n_embd);
+    if (c->head_dim < 1 || c->head_dim > 1 << 14)
+        return error_set(err, AR_RANGE, "head_dim is %lld, not in 1 .. 16384",
+                         (long long)c->head_dim);
+    if (c->n_heads % c->n_kv_heads)
+        return error_set(err, AR_RANGE,
+                         "num_key_value_heads %lld does not divide "
+                         "num_attention_heads %lld",
+                         (long long)c->n_kv_heads, (long long)c->n_heads);
+    return AR_OK;
+}
+
+static ar_status check_rope(const model_config *c, ar_error *err) {
+    if (c->pos != POS_ROPE) return AR_OK;
+    if (c->rope_dims < 2 || c->rope_dims % 2 || c->rope_dims > c->head_dim)
+        return error_set(err, AR_RANGE,
+                         "%lld elements of a head of %lld cannot be rotated",
+                         (long long)c->rope_dims, (long long)c->head_dim);
+    if (!(c->rope_theta > 0) || !isfinite(c->rope_theta))
+        return error_set(err, AR_RANGE, "rope_theta is %g", c->rope_theta);
+    if (c->rope_scaling == ROPE_SCALING_NONE) return AR_OK;
+    if (!(c->rope_factor > 0) || !isfinite(c->rope_factor))
+        return error_set(err, AR_RANGE, "the rope factor is %g",
+                         c->rope_factor);
+    if (c->rope_scaling != ROPE_SCALING_LLAMA3) return AR_OK;
+    if (!(c->rope_low > 0) || !(c->rope_high > c->rope_low) ||
+        !isfinite(c->rope_high) || c->rope_original_ctx < 1)
+        return error_set(err, AR_RANGE,
+                         "low_freq_factor %g, high_freq_factor %g and "
+                         "original_max_position_embeddings %lld do not make "
+                         "a llama3 rope",
+                         c->rope_low, c->rope_high,
+                         (long long)c->rope_original_ctx);
+    return AR_OK;
+}
+
+ar_status config_check(const model_config *c, ar_error *err) {
+    TRY(check_sizes(c, err));
+    TRY(check_rope(c, err));
+    if (!(c->norm_eps >= 0) || !(c->norm_eps < 1))
+        return error_set(err, AR_RANGE, "%s is %g, not in 0 .. 1",
+                         key_name(c, offsetof(model_config, norm_eps)),
+                         c->norm_eps);
+    if (!isfinite(c->residual_scale))
+        return error_set(err, AR_RANGE, "residual_scale is not finite");
+    if (!(c->logit_softcap >= 0) || !isfinite(c->logit_softcap))
+        return error_set(err, AR_RANGE, "final_logit_softcapping is %g",
+                         c->logit_softcap);
+    if (c->value_embeds &&
+        (c->gate_channels < 1 || c->gate_channels > c->n_embd))
+        return error_set(err, AR_RANGE,
+                         "value_gate_channels %lld is not in 1 .. %lld",
+                         (long long)c->gate_channels, (long long)c->n_embd);
+    for (int64_t l = 0; l < c->n_layers; l++)
+        if (c->window[l] < 0)
+            return error_set(err, AR_RANGE, "the window of layer %lld is %lld",
+                             (long long)l, (long long)c->window[l]);
+    return AR_OK;
+}
+
+void config_rope_frequencies(const model_config *c, double *out) {
+    const double d = (double)c->rope_dims, two_pi = 6.283185307179586476925;
+    for (int64_t i = 0; i < c->rope_dims / 2; i++) {
+        double f = 1 / pow(c->rope_theta, 2 * (double)i / d);
+        if (c->rope_scaling == ROPE_SCALING_LINEAR) f /= c->rope_factor;
+        if (c->rope_scaling == ROPE_SCALING_LLAMA3) {
+            /* Waves longer than the old context are stretched, short ones
+             * kept, those between blended (transformers,
+             * modeling_rope_utils.py, _compute_llama3_parameters). */
+            const double turns = (double)c->rope_original_ctx * f / two_pi;
+            double s = (turns - c->rope_low) / (c->rope_high - c->rope_low);
+            s = s < 0 ? 0 : s > 1 ? 1 : s;
+            f *= (1 - s) / c->rope_factor + s;
+        }
+        out[i] = f;
+    }
+}

@@ -1,0 +1,252 @@
+/* decoder.c - one graph builder for every decoder.
+ *
+ *   h = embed(ids) (+ positions)
+ *   layer: h = h + s attention(norm(h));  h = h + s mlp(norm(h))
+ *   logits = cap(head norm(h))
+ *
+ * What a layer does besides is said by traits of the configuration, never by
+ * the name of an architecture.  Rows are B * T tokens, or N tokens of any
+ * sequences when keys and values go to pages; R stands for either. */
+#include "model/decoder.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+
+/* What the layers share. */
+typedef struct state {
+    decoder *d;
+    graph *g;
+    const model_config *c;
+    int64_t rows;  /* R */
+    ref positions; /* I32 [R], or [T] where every row of the batch has 0 .. */
+    ref rope;      /* tables, 0 = none */
+    ref x0;        /* [R, C]: the embeddings, for lambdas */
+} state;
+
+static ref param(const state *s, enum param_role role, int layer) {
+    const int i = params_find(s->d->params, role, layer);
+    return i < 0 ? 0 : s->d->param[i];
+}
+
+static ref norm(const state *s, ref x, enum param_role role, int layer) {
+    const double eps = s->c->norm_eps;
+    const ref w = param(s, role, layer);
+    if (s->c->norm != NORM_LAYER) return graph_rms_norm(s->g, x, w, eps, 0);
+    /* ORDER: params.def: the bias of a norm is the role after it. */
+    return graph_layer_norm(s->g, x, w,
+                            param(s, (enum param_role)(role + 1), layer), eps);
+}
+
+/* x times the weight of a role, plus its bias where the model has one. */
+static ref linear(const state *s, ref x, enum param_role role, int layer) {
+    ref w = param(s, role, layer);
+    if (s->c->conv1d) w = graph_transpose(s->g, w);
+    /* ORDER: params.def: the bias of a map is the role after it. */
+    return graph_linear(s->g, x, w,
+                        param(s, (enum param_role)(role + 1), layer),
+                        &s->d->matmul);
+}
+
+/* [R, n * D] as heads: [B, T, n, D], or [N, n, D] with pages. */
+static ref heads(const state *s, ref x, int64_t n) {
+    const int64_t D = s->c->head_dim;
+    if (s->d->pages) return graph_reshape(s->g, x, shape3(s->rows, n, D));
+    return graph_reshape(s->g, x, shape4(s->d->n_rows, s->d->n_tokens, n, D));
+}
+
+/* The rotation wants [.., rows of the table, heads, D]. */
+static ref rotate(const state *s, ref x) {
+    const model_config *c = s->c;
+    if (!s->rope) return x;
+    const shape was = graph_shape(s->g, x);
+    const bool by_row = was.rank == 4 && s->d->positions;
+    if (by_row)
+        x = graph_reshape(s->g, x, shape3(s->rows, was.dim[2], was.dim[3]));
+    x = graph_rope(s->g, x, s->rope, c->rope_interleaved, c->rope_backwards);
+    if (by_row) x = graph_reshape(s->g, x, was);
+    return x;
+}
+
+/* q, k: turned, then normed per head where the model does so. */
+static ref turn_and_norm(const state *s, ref x) {
+    x = rotate(s, x);
+    return s->c->qk_norm ? graph_rms_norm(s->g, x, 0, s->c->norm_eps, 0) : x;
+}
+
+/* v + 2 sigmoid(gate x[:, :K]) table[ids]: one gate a head (autoresearch). */
+static ref add_value_embed(const state *s, ref v, ref x, int layer) {
+    graph *g = s->g;
+    const ref table = param(s, ROLE_VALUE_EMBED, layer);
+    if (!table) return v;
+    const int64_t G = s->c->n_kv_heads;
+    const ref part = graph_slice(g, x, 1, 0, s->c->gate_channels);
+    ref gate = graph_linear(g, part, param(s, ROLE_VALUE_GATE, layer), 0,
+                            &s->d->matmul);
+    gate = graph_affine(g, graph_unary(g, UNARY_SIGMOID, gate), 2, 0);
+    shape per_head = graph_shape(g, v);
+    per_head.dim[per_head.rank - 1] = 1;
+    gate = graph_reshape(g, gate, per_head);
+    const ref e = heads(s, graph_embed(g, table, s->d->ids), G);
+    return graph_add(g, v, graph_mul(g, gate, e));
+}
+
+/* q [.., H, D], k and v [.., G, D] of x [R, C]. */
+static void project(const state *s, ref x, int layer, ref *q, ref *k, ref *v) {
+    const int64_t H = s->c->n_heads, G = s->c->n_kv_heads;
+    if (!param(s, ROLE_QKV, layer)) {
+        *q = heads(s, linear(s, x, ROLE_Q, layer), H);
+        *k = heads(s, linear(s, x, ROLE_K, layer), G);
+        *v = heads(s, linear(s, x, ROLE_V, layer), G);
+        return;
+    }
+    const ref all = heads(s, linear(s, x, ROLE_QKV, layer), H + 2 * G);
+    const int axis = s->d->pages ? 1 : 2;
+    const int64_t sizes[] = {H, G, G};
+    *q = graph_split(s->g, all, axis, sizes, 3);
+    *k = graph_output(s->g, *q, 1);
+    *v = graph_output(s->g, *q, 2);
+}
+
+/* Write x [N, G, D] to its slots of a pool [P, page, G, D]; the new pool. */
+static ref write_pool(const state *s, ref pool, ref x) {
+    const shape was = graph_shape(s->g, pool);
+    const shape rows = shape3(was.dim[0] * was.dim[1], was.dim[2], was.dim[3]);
+    ref p = graph_reshape(s->g, pool, rows);
+    p = graph_store_rows(s->g, p, s->d->pages->slot,
+                         graph_cast(s->g, x, graph_type(s->g, pool)));
+    return graph_reshape(s->g, p, was);
+}
+
+static ref attend_pages(const state *s, ref q, ref k, ref v, int layer) {
+    decoder_pages *p = s->d->pages;
+    p->k_pool[layer] = write_pool(s, p->k_pool[layer], k);
+    p->v_pool[layer] = write_pool(s, p->v_pool[layer], v);
+    op_attr a = {0};
+    a.paged.scale = 1 / sqrt((double)s->c->head_dim);
+    a.paged.window = s->c->window[layer];
+    a.paged.page = p->page;
+    const ref in[] = {q,        p->k_pool[layer], p->v_pool[layer],
+                      p->table, p->sequence,      s->d->positions};
+    return graph_op(s->g, OP_ATTENTION_PAGED, &a, in, 6);
+}
+
+static ref attend_row(const state *s, ref q, ref k, ref v, int layer) {
+    op_attr a = {0};
+    a.attention.scale = 1 / sqrt((double)s->c->head_dim);
+    a.attention.window = s->c->window[layer];
+    a.attention.causal = 1;
+    return graph_attention(s->g, q, k, v, &a.attention);
+}
+
+static ref attention(const state *s, ref x, int layer) {
+    const int64_t HD = s->c->n_heads * s->c->head_dim;
+    ref q, k, v;
+    project(s, x, layer, &q, &k, &v);
+    v = add_value_embed(s, v, x, layer);
+    q = turn_and_norm(s, q);
+    k = turn_and_norm(s, k);
+    const ref o = s->d->pages ? attend_pages(s, q, k, v, layer)
+                              : attend_row(s, q, k, v, layer);
+    return linear(s, graph_reshape(s->g, o, shape2(s->rows, HD)), ROLE_O,
+                  layer);
+}
+
+static ref mlp(const state *s, ref x, int layer) {
+    const ref up = linear(s, x, ROLE_UP, layer);
+    const ref y = s->c->gated ? graph_gated(s->g, s->c->act,
+                                            linear(s, x, ROLE_GATE, layer), up)
+                              : graph_unary(s->g, s->c->act, up);
+    return linear(s, y, ROLE_DOWN, layer);
+}
+
+static ref add_branch(const state *s, ref h, ref branch) {
+    const double scale = s->c->residual_scale;
+    return scale == 1 ? graph_add(s->g, h, branch)
+                      : graph_axpby(s->g, 1, h, scale, branch);
+}
+
+static ref layer(const state *s, ref h, int l) {
+    graph *g = s->g;
+    ref resid = 0, x0 = 0;
+    if (s->c->lambdas) {
+        resid = graph_slice(g, param(s, ROLE_RESID_LAMBDAS, -1), 0, l, 1);
+        x0 = graph_slice(g, param(s, ROLE_X0_LAMBDAS, -1), 0, l, 1);
+    }
+    graph_region_begin(g, "layer", l);
+    if (s->c->lambdas)
+        h = graph_add(g, graph_mul(g, h, resid), graph_mul(g, s->x0, x0));
+    h = add_branch(s, h, attention(s, norm(s, h, ROLE_ATTN_NORM, l), l));
+    h = add_branch(s, h, mlp(s, norm(s, h, ROLE_MLP_NORM, l), l));
+    graph_region_end(g);
+    return h;
+}
+
+/* Learned positions: [R, C], or the first T rows for each row of the batch. */
+static ref add_positions(const state *s, ref h) {
+    graph *g = s->g;
+    const ref table = param(s, ROLE_POS_EMBED, -1);
+    if (!table) return h;
+    if (s->d->positions)
+        return graph_add(g, h, graph_embed(g, table, s->d->positions));
+    const int64_t B = s->d->n_rows, T = s->d->n_tokens, C = s->c->n_embd;
+    const ref first = graph_slice(g, table, 0, 0, T);
+    h = graph_add(g, graph_reshape(g, h, shape3(B, T, C)), first);
+    return graph_reshape(g, h, shape2(s->rows, C));
+}
+
+/* 0 .. n-1 as a constant. */
+static ref count_up(graph *g, int64_t n) {
+    int32_t *count = mem_new(int32_t, n);
+    if (!count) return graph_fail(g, AR_NOMEM, "no memory for positions");
+    for (int64_t i = 0; i < n; i++) count[i] = (int32_t)i;
+    const ref r = graph_const(g, AR_I32, shape1(n), count);
+    mem_free(count);
+    return r;
+}
+
+static ref rope_tables(state *s) {
+    graph *g = s->g;
+    if (s->c->pos != POS_ROPE) return 0;
+    double f[1 << 13]; /* head_dim <= 2^14: config_check */
+    const int64_t n = s->c->rope_dims / 2;
+    if (n > (int64_t)(sizeof f / sizeof *f))
+        return graph_fail(g, AR_RANGE, "%lld rotary frequencies", (long long)n);
+    config_rope_frequencies(s->c, f);
+    const ref at =
+        s->d->positions ? s->d->positions : count_up(g, s->d->n_tokens);
+    return graph_rope_table(g, at, graph_const(g, AR_F64, shape1(n), f), 1,
+                            s->d->type);
+}
+
+ref decoder_hidden(decoder *d) {
+    state s = {.d = d, .g = d->g, .c = d->config};
+    const model_config *c = d->config;
+    s.rows = d->n_rows * d->n_tokens;
+    if (!d->positions && d->n_tokens > c->n_ctx)
+        return graph_fail(d->g, AR_RANGE,
+                          "rows of %lld tokens, but the model has a context "
+                          "of %lld",
+                          (long long)d->n_tokens, (long long)c->n_ctx);
+    const ref ids = d->ids;
+    ref h = graph_embed(d->g, param(&s, ROLE_EMBED, -1), ids);
+    h = add_positions(&s, h);
+    if (c->embed_norm) h = graph_rms_norm(d->g, h, 0, c->norm_eps, 0);
+    s.x0 = h;
+    s.rope = rope_tables(&s);
+    for (int l = 0; l < c->n_layers; l++) h = layer(&s, h, l);
+    return norm(&s, h, ROLE_FINAL_NORM, -1);
+}
+
+ref decoder_head(const decoder *d) {
+    const enum param_role role = d->config->tied ? ROLE_EMBED : ROLE_HEAD;
+    const int i = params_find(d->params, role, -1);
+    return i < 0 ? 0 : d->param[i];
+}
+
+ref decoder_logits(const decoder *d, ref hidden) {
+    const ref y = graph_linear(d->g, hidden, decoder_head(d), 0, &d->matmul);
+    return d->config->logit_softcap > 0
+               ? graph_softcap(d->g, y, d->config->logit_softcap)
+               : y;
+}

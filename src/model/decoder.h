@@ -1,0 +1,45 @@
+/* decoder.h - one graph builder for every decoder.
+ *
+ * Training:  ids [B, T], attention over the row.
+ * Inference: N rows of any sequences; keys and values go to paged pools. */
+#ifndef MODEL_DECODER_H
+#define MODEL_DECODER_H
+
+#include "model/params.h"
+
+typedef struct decoder_pages {
+    /* STATE [P, page, G, D] of each layer; replaced by their new versions */
+    ref *k_pool, *v_pool;
+    ref table;    /* I32 [S, M]: pages of each sequence */
+    ref sequence; /* I32 [N]: -1 = a dead row */
+    ref slot;     /* I32 [N]: row of the pool seen as [P * page, ..] to write */
+    int64_t page; /* tokens a page */
+} decoder_pages;
+
+typedef struct decoder {
+    graph *g;
+    const model_config *config;
+    const param_list *params;
+    const ref *param; /* by index in params */
+    ar_type type;     /* of activations: F32 or F64 */
+    struct matmul_attr matmul;
+    int64_t n_rows;       /* B, or N */
+    int64_t n_tokens;     /* T, or 1 with pages */
+    ref ids;              /* I32 [B * T] or [N] */
+    ref positions;        /* I32 [B * T] or [N]; 0 = 0 .. T-1 in each row */
+    decoder_pages *pages; /* NULL = training */
+} decoder;
+
+/* The last hidden state, after the final norm, [B * T, C]. */
+ref decoder_hidden(decoder *d);
+/* The output projection [V, C]. */
+ref decoder_head(const decoder *d);
+/* Logits [n, V] of hidden rows [n, C], soft cap included. */
+ref decoder_logits(const decoder *d, ref hidden);
+
+/* Multiply-adds (counted two) of one token, forward and backward, in a
+ * sequence of n_tokens (attention without the causal half, windows counted:
+ * PaLM, appendix B). */
+double config_flops_per_token(const model_config *c, int64_t n_tokens);
+
+#endif

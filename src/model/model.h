@@ -1,0 +1,23 @@
+/* model.h - the top header of the model layer: a model as it lies on disk. */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include "format/weights.h"
+#include "model/config.h"
+#include "model/decoder.h"
+#include "model/params.h"
+
+/* Read-only; any number of engines and trainers may use one. */
+typedef struct model {
+    model_config config;
+    param_list params;
+    weights *files; /* mapped; tensors are converted when loaded */
+    char folder[4096];
+} model;
+
+/* A folder with config.json and safetensors, or a run (its newest
+ * checkpoint).  Errors: AR_IO, AR_FORMAT, AR_SHAPE, AR_UNSUPPORTED. */
+ar_status model_open(model **out, const char *path, ar_error *err);
+void model_close(model *m);
+
+#endif

@@ -1,0 +1,207 @@
+/* params.c - the weights of a model: names, shapes and first values. */
+#include "model/params.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "quant/quant.h"
+
+enum { ALIGNMENT = 64 };
+
+enum place { PLACE_FIRST, PLACE_LAYER, PLACE_LAST, PLACE_COUNT };
+enum form { FORM_TABLE, FORM_LINEAR, FORM_VECTOR };
+enum init_class {
+#define INIT_CLASS(id) CLASS_##id,
+#include "model/inits.def"
+#undef INIT_CLASS
+    CLASS_COUNT
+};
+
+typedef struct role_facts {
+    enum place place;
+    enum form form;
+    int64_t rows, columns;
+    enum init_class init;
+} role_facts;
+
+/* The row of params.def for layer l; false where the model has no such
+ * weight. */
+static bool role_of(const model_config *c, int64_t l, enum param_role role,
+                    role_facts *out) {
+    const int64_t C = c->n_embd, V = c->n_vocab, F = c->n_ff;
+    const int64_t HD = c->n_heads * c->head_dim;
+    const int64_t GD = c->n_kv_heads * c->head_dim;
+    switch (role) {
+#define PARAM_ROLE(id, place, when, form, rows, columns, class)                \
+    case ROLE_##id:                                                            \
+        *out = (role_facts){PLACE_##place, FORM_##form, rows, columns,         \
+                            CLASS_##class};                                    \
+        return when;
+#include "model/params.def"
+#undef PARAM_ROLE
+    case ROLE_COUNT: break;
+    }
+    return false;
+}
+
+static const enum name_scheme name_bases[NAMES_COUNT] = {
+#define NAME_SCHEME(id, base) [NAMES_##id] = NAMES_##base,
+#include "model/names.def"
+#undef NAME_SCHEME
+};
+
+static const char *const name_patterns[NAMES_COUNT][ROLE_COUNT] = {
+#define PARAM_NAME(scheme, role, pattern)                                      \
+    [NAMES_##scheme][ROLE_##role] = pattern,
+#include "model/names.def"
+#undef PARAM_NAME
+};
+
+static const char *pattern_of(enum name_scheme s, enum param_role role) {
+    while (!name_patterns[s][role] && name_bases[s] != s) s = name_bases[s];
+    return name_patterns[s][role];
+}
+
+/* The pattern with # replaced by the number of the layer. */
+static void set_name(param_spec *s, const char *pattern) {
+    const char *hash = strchr(pattern, '#');
+    if (!hash)
+        snprintf(s->name, sizeof s->name, "%s", pattern);
+    else
+        snprintf(s->name, sizeof s->name, "%.*s%d%s", (int)(hash - pattern),
+                 pattern, s->layer, hash + 1);
+}
+
+static void set_init(param_spec *s, const model_config *c,
+                     enum init_class class) {
+    const double C = (double)c->n_embd, F = (double)c->n_ff;
+    (void)F;
+    s->init = INIT_ZERO;
+    switch ((int)c->init * CLASS_COUNT + (int)class) {
+#define PARAM_INIT(scheme, class_, kind, scale, decays)                        \
+    case INITS_##scheme *CLASS_COUNT + CLASS_##class_:                         \
+        s->init = INIT_##kind;                                                 \
+        s->init_scale = scale;                                                 \
+        s->decay = decays;                                                     \
+        break;
+#include "model/inits.def"
+#undef PARAM_INIT
+    }
+}
+
+static shape shape_of(const model_config *c, const role_facts *f) {
+    if (f->form == FORM_VECTOR) return shape1(f->rows);
+    if (f->form == FORM_LINEAR && c->conv1d && f->place == PLACE_LAYER)
+        return shape2(f->columns, f->rows);
+    return shape2(f->rows, f->columns);
+}
+
+/* Append one weight: only counted while out->spec is NULL. */
+static ar_status add(param_list *out, const model_config *c, ar_type t,
+                     enum param_role role, int layer, ar_error *err) {
+    role_facts f;
+    if (!role_of(c, layer, role, &f)) return AR_OK;
+    if (!out->spec) {
+        out->n++;
+        return AR_OK;
+    }
+    const char *pattern = pattern_of(out->names, role);
+    if (!pattern)
+        return error_set(err, AR_UNSUPPORTED,
+                         "%s models have no name for weight %d",
+                         config_model_type(c), (int)role);
+    param_spec *s = &out->spec[out->n];
+    s->role = role;
+    s->layer = layer;
+    s->shape = shape_of(c, &f);
+    s->matrix = f.form == FORM_LINEAR && f.place == PLACE_LAYER;
+    set_name(s, pattern);
+    set_init(s, c, f.init);
+    s->offset = out->size;
+    int64_t size;
+    const int64_t n = shape_count(&s->shape);
+    if (__builtin_mul_overflow(n, (int64_t)ar_type_size(t, 1), &size) ||
+        __builtin_add_overflow(size, ALIGNMENT - 1, &size) ||
+        __builtin_add_overflow(out->size, size / ALIGNMENT * ALIGNMENT,
+                               &out->size))
+        return error_set(err, AR_RANGE, "the model is too large");
+    out->count += n;
+    out->index[role][layer + 1] = out->n++;
+    return AR_OK;
+}
+
+static ar_status add_all(param_list *out, const model_config *c, ar_type t,
+                         ar_error *err) {
+    const int n_layers = (int)c->n_layers;
+    for (int place = 0; place < PLACE_COUNT; place++) {
+        const int layers = place == PLACE_LAYER ? n_layers : 1;
+        for (int l = 0; l < layers; l++)
+            for (int role = 0; role < ROLE_COUNT; role++) {
+                role_facts f;
+                role_of(c, l, (enum param_role)role, &f);
+                if ((int)f.place == place)
+                    TRY(add(out, c, t, (enum param_role)role,
+                            place == PLACE_LAYER ? l : -1, err));
+            }
+    }
+    return AR_OK;
+}
+
+ar_status params_build(param_list *out, const model_config *c, ar_type t,
+                       ar_error *err) {
+    memset(out, 0, sizeof *out);
+    TRY(config_check(c, err));
+    memset(out->index, -1, sizeof out->index);
+    out->names = config_names(c);
+    TRY(add_all(out, c, t, err));
+    out->spec = mem_new(param_spec, out->n);
+    out->n = 0;
+    if (!out->spec)
+        return error_set(err, AR_NOMEM, "no memory for the list of weights");
+    const ar_status s = add_all(out, c, t, err);
+    if (s != AR_OK) params_close(out);
+    return s;
+}
+
+void params_close(param_list *p) {
+    mem_free(p->spec);
+    memset(p, 0, sizeof *p);
+}
+
+int params_find(const param_list *p, enum param_role role, int layer) {
+    return layer < -1 || layer >= MAX_LAYERS ? -1 : p->index[role][layer + 1];
+}
+
+static double first_value(const param_spec *s, uint64_t seed, uint64_t stream,
+                          int64_t i) {
+    switch (s->init) {
+    case INIT_ZERO: return 0;
+    case INIT_ONE: return 1;
+    case INIT_CONSTANT: return s->init_scale;
+    case INIT_NORMAL:
+        return s->init_scale * rng_normal(seed, stream, (uint64_t)i);
+    case INIT_UNIFORM:
+        return s->init_scale * (2 * rng_uniform(seed, stream, (uint64_t)i) - 1);
+    }
+    return 0;
+}
+
+void params_init_part(const param_spec *s, ar_type t, uint64_t seed,
+                      int64_t first, int64_t n, void *data) {
+    enum { PIECE = 256 };
+    double x[PIECE];
+    const uint64_t stream = rng_stream(s->name);
+    for (int64_t i = 0; i < n; i += PIECE) {
+        const int64_t m = n - i < PIECE ? n - i : PIECE;
+        for (int64_t k = 0; k < m; k++)
+            x[k] = first_value(s, seed, stream, first + i + k);
+        type_encode_f64(t, x, (char *)data + ar_type_size(t, i), m);
+    }
+}
+
+void params_init(const param_spec *s, ar_type t, uint64_t seed, void *data) {
+    params_init_part(s, t, seed, 0, shape_count(&s->shape), data);
+}

@@ -1,0 +1,237 @@
+/* read_tokenizer.c - tokenizer.json as a whole. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "tok/tokenizer_json.h"
+
+enum { MAX_FILE = 256 << 20 };
+
+static const part_table *const part_tables[PART_COUNT] = {
+    [PART_NORMALIZER] = &normalizer_table,
+    [PART_PRE_TOKENIZER] = &pre_tokenizer_table,
+    [PART_POST_PROCESSOR] = &post_processor_table,
+    [PART_DECODER] = &decoder_table,
+};
+
+static ar_status no_memory(ar_error *err) {
+    return error_set(err, AR_NOMEM, "out of memory for a tokenizer");
+}
+
+static ar_status parse(const char *data, size_t size, json_t **out,
+                       ar_error *err) {
+    json_error_t why;
+    *out = json_loadb(data, size, JSON_REJECT_DUPLICATES, &why);
+    if (*out) return AR_OK;
+    if (json_error_code(&why) == json_error_out_of_memory)
+        return no_memory(err);
+    return error_set(err, AR_FORMAT, "line %d: %s", why.line, why.text);
+}
+
+static int add_dumped(const char *p, size_t n, void *t) {
+    text_add(t, p, n);
+    return ((text *)t)->failed ? -1 : 0;
+}
+
+/* The compact text of a part, kept by the tokenizer. */
+static ar_status keep(ar_tokenizer *tok, const json_t *o, const char **out,
+                      ar_error *err) {
+    text t = {0};
+    const int failed = json_dump_callback(o, add_dumped, &t, JSON_COMPACT);
+    if (!failed) *out = arena_text(&tok->memory, t.data, t.size);
+    text_close(&t);
+    return failed || !*out ? no_memory(err) : AR_OK;
+}
+
+ar_status tokenizer_read_parts(ar_tokenizer *tok, const json_t *root,
+                               ar_error *err) {
+    for (int i = 0; i < PART_COUNT; i++) {
+        const part_table *t = part_tables[i];
+        const json_t *o = json_object_get(root, t->name);
+        if (o && !json_is_null(o)) {
+            TRY(part_table_read(t, tok, o, err));
+            TRY(keep(tok, o, &tok->json[i], err));
+        }
+    }
+    if (!tok->byte_level)
+        return error_set(err, AR_UNSUPPORTED,
+                         "a pre_tokenizer without ByteLevel is not supported");
+    if (!tok->json[PART_DECODER])
+        return error_set(err, AR_UNSUPPORTED,
+                         "a tokenizer without a decoder is not supported");
+    return AR_OK;
+}
+
+ar_status tokenizer_set_parts(ar_tokenizer *tok, const char *json,
+                              ar_error *err) {
+    json_t *root;
+    TRY(parse(json, strlen(json), &root, err));
+    const ar_status s = tokenizer_read_parts(tok, root, err);
+    json_decref(root);
+    return s;
+}
+
+/* Give the id its bytes, unless the model has: then they must agree. */
+static ar_status add_token(ar_tokenizer *tok, const added_token *a,
+                           const json_t *model_id, ar_error *err) {
+    const unsigned flags = TOKEN_ADDED | (a->special ? TOKEN_SPECIAL : 0);
+    if (model_id && json_integer_value(model_id) != a->id)
+        return error_set(err, AR_FORMAT,
+                         "added token \"%.80s\" has id %d, and %lld in the "
+                         "model",
+                         a->name, a->id,
+                         (long long)json_integer_value(model_id));
+    if (!model_id)
+        return vocab_set(&tok->vocab, a->id, a->name, a->size,
+                         flags | TOKEN_RAW, err);
+    tok->vocab.tokens[a->id].flags |= flags;
+    return AR_OK;
+}
+
+static ar_status read_added(ar_tokenizer *tok, const json_t *o,
+                            const json_t *ids, added_token *out,
+                            ar_error *err) {
+    static const char what[] = "added_tokens";
+    const char *name;
+    if (!json_is_object(o))
+        return error_set(err, AR_FORMAT, "added_tokens has what is no object");
+    TRY(field_text(o, what, "content", &name, err));
+    const size_t n = name ? strlen(name) : 0;
+    if (!n || n > ADDED_MAX_BYTES)
+        return error_set(err, AR_FORMAT,
+                         "an added token is empty or longer than %d bytes",
+                         ADDED_MAX_BYTES);
+    added_token a = {.size = (uint32_t)n};
+    TRY(id_read(json_object_get(o, "id"), name, &a.id, err));
+    TRY(field_bool(o, what, "special", false, &a.special, err));
+    TRY(field_bool(o, what, "lstrip", false, &a.left, err));
+    TRY(field_bool(o, what, "rstrip", false, &a.right, err));
+    TRY(field_bool(o, what, "single_word", false, &a.whole_word, err));
+    TRY(field_bool(o, what, "normalized", !a.special, &a.normalized, err));
+    a.name = a.bytes = arena_text(&tok->memory, name, n);
+    if (!a.name) return no_memory(err);
+    *out = a;
+    return add_token(tok, &a, json_object_get(ids, name), err);
+}
+
+static int by_id(const void *a, const void *b) {
+    const added_token *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+ar_status tokenizer_read_added(ar_tokenizer *tok, const json_t *root,
+                               ar_error *err) {
+    const json_t *list = json_object_get(root, "added_tokens");
+    const json_t *ids =
+        json_object_get(json_object_get(root, "model"), "vocab");
+    if (!list || json_is_null(list)) return AR_OK;
+    const size_t n = json_array_size(list);
+    if (!json_is_array(list) || n >= VOCAB_MAX)
+        return error_set(err, AR_FORMAT, "\"added_tokens\" is not a list");
+    tok->added = arena_new(&tok->memory, added_token, n);
+    if (!tok->added) return no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        TRY(read_added(tok, json_array_get(list, i), ids, &tok->added[i],
+                       err));
+        tok->n_added++;
+    }
+    if (n) qsort(tok->added, n, sizeof *tok->added, by_id);
+    for (size_t i = 1; i < n; i++)
+        if (tok->added[i].id == tok->added[i - 1].id)
+            return error_set(err, AR_FORMAT, "two added tokens have id %d",
+                             tok->added[i].id);
+    return AR_OK;
+}
+
+static ar_status check_template(const ar_tokenizer *tok, ar_error *err) {
+    for (int i = 0; i < tok->n_before + tok->n_after; i++) {
+        const int32_t id = i < tok->n_before ? tok->before[i]
+                                             : tok->after[i - tok->n_before];
+        if (!vocab_has(&tok->vocab, id))
+            return error_set(err, AR_FORMAT,
+                             "post_processor adds id %d, which is no token",
+                             id);
+    }
+    return AR_OK;
+}
+
+static ar_status read_root(ar_tokenizer *tok, const json_t *root,
+                           ar_error *err) {
+    const json_t *model = json_object_get(root, "model");
+    if (!json_is_object(model))
+        return error_set(err, AR_FORMAT, "it has no \"model\"");
+    TRY(part_table_read(&model_table, tok, model, err));
+    TRY(tokenizer_read_added(tok, root, err));
+    TRY(tokenizer_read_parts(tok, root, err));
+    TRY(check_template(tok, err));
+    return tokenizer_finish(tok, err);
+}
+
+ar_status tokenizer_read(ar_tokenizer *tok, const char *data, size_t size,
+                         ar_error *err) {
+    json_t *root;
+    TRY(parse(data, size, &root, err));
+    const ar_status s = read_root(tok, root, err);
+    json_decref(root);
+    return s;
+}
+
+/* "bos_token": "<s>" or {"content": "<s>"}, in tokenizer_config.json. */
+static void read_mark(const ar_tokenizer *tok, const json_t *config,
+                      const char *key, int32_t *out) {
+    const json_t *v = json_object_get(config, key);
+    const char *name = json_string_value(
+        json_is_object(v) ? json_object_get(v, "content") : v);
+    const int32_t id = name ? tokenizer_added_id(tok, name) : -1;
+    if (id >= 0) *out = id;
+}
+
+/* The file beside tokenizer.json that says which tokens begin and end. */
+static ar_status read_config(ar_tokenizer *tok, const char *folder,
+                             ar_error *err) {
+    char path[4096];
+    TRY(file_join(path, sizeof path, folder, "tokenizer_config.json", err));
+    if (!file_exists(path)) return AR_OK;
+    char *data = NULL;
+    size_t size;
+    TRY(file_read(path, MAX_FILE, &data, &size, err));
+    json_t *root;
+    const ar_status s = parse(data, size, &root, err);
+    mem_free(data);
+    if (s != AR_OK) return error_prefix(err, s, path);
+    read_mark(tok, root, "bos_token", &tok->bos);
+    read_mark(tok, root, "eos_token", &tok->eos);
+    json_decref(root);
+    return AR_OK;
+}
+
+static ar_status open_file(ar_tokenizer *tok, const char *path,
+                           ar_error *err) {
+    char *data = NULL;
+    size_t size;
+    TRY(file_read(path, MAX_FILE, &data, &size, err));
+    const ar_status s = tokenizer_read(tok, data, size, err);
+    mem_free(data);
+    return s == AR_OK ? AR_OK : error_prefix(err, s, path);
+}
+
+ar_status ar_tokenizer_open(ar_tokenizer **out, const char *path,
+                            ar_error *err) {
+    *out = NULL;
+    char inside[4096];
+    const bool folder = file_is_folder(path);
+    if (folder)
+        TRY(file_join(inside, sizeof inside, path, "tokenizer.json", err));
+    ar_tokenizer *tok;
+    TRY(tokenizer_new(&tok, err));
+    ar_status s = open_file(tok, folder ? inside : path, err);
+    if (s == AR_OK && folder) s = read_config(tok, path, err);
+    if (s != AR_OK) {
+        ar_tokenizer_close(tok);
+        return s;
+    }
+    *out = tok;
+    return AR_OK;
+}

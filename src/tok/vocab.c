@@ -1,0 +1,76 @@
+/* vocab.c - which bytes each token stands for. */
+#include "tok/vocab.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/mem.h"
+
+static ar_status grow(vocab *v, int32_t id, ar_error *err) {
+    if (id >= v->capacity) {
+        int32_t want = v->capacity ? v->capacity : 512;
+        while (want <= id) want *= 2;
+        token *p = mem_realloc(v->tokens, (size_t)want * sizeof *p);
+        if (!p)
+            return error_set(err, AR_NOMEM, "out of memory for a vocabulary");
+        memset(p + v->capacity, 0, (size_t)(want - v->capacity) * sizeof *p);
+        v->tokens = p;
+        v->capacity = want;
+    }
+    if (id >= v->n) v->n = id + 1;
+    return AR_OK;
+}
+
+ar_status vocab_set(vocab *v, int32_t id, const char *bytes, size_t n,
+                    unsigned flags, ar_error *err) {
+    if (vocab_has(v, id))
+        return error_set(err, AR_FORMAT, "id %d is given to two tokens", id);
+    TRY(grow(v, id, err));
+    if (n > UINT32_MAX - v->bytes.size)
+        return error_set(err, AR_RANGE, "the vocabulary is larger than 4 GiB");
+    v->tokens[id] =
+        (token){(uint32_t)v->bytes.size, (uint32_t)n, flags | TOKEN_KNOWN};
+    text_add(&v->bytes, bytes, n);
+    return text_status(&v->bytes, err);
+}
+
+static bool indexed(const token *t) {
+    return (t->flags & TOKEN_MODEL) && !(t->flags & TOKEN_RAW);
+}
+
+static size_t slot_of(const vocab *v, const char *bytes, size_t n) {
+    size_t i = hash_xx64(bytes, n, 0) & (v->n_slots - 1);
+    for (; v->slots[i]; i = (i + 1) & (v->n_slots - 1)) {
+        const token *t = &v->tokens[v->slots[i] - 1];
+        if (t->size == n && !memcmp(v->bytes.data + t->offset, bytes, n)) break;
+    }
+    return i;
+}
+
+ar_status vocab_index(vocab *v, ar_error *err) {
+    size_t n = 64;
+    while (n < 2 * (size_t)v->n) n *= 2;
+    mem_free(v->slots);
+    v->slots = mem_new(int32_t, n);
+    v->n_slots = 0;
+    if (!v->slots)
+        return error_set(err, AR_NOMEM, "out of memory for a vocabulary");
+    v->n_slots = n;
+    for (int32_t id = 0; id < v->n; id++)
+        if (indexed(&v->tokens[id]))
+            v->slots[slot_of(v, vocab_bytes(v, id), v->tokens[id].size)] =
+                id + 1;
+    return AR_OK;
+}
+
+int32_t vocab_find(const vocab *v, const char *bytes, size_t n) {
+    return v->n_slots ? v->slots[slot_of(v, bytes, n)] - 1 : -1;
+}
+
+void vocab_close(vocab *v) {
+    mem_free(v->tokens);
+    mem_free(v->slots);
+    text_close(&v->bytes);
+    *v = (vocab){0};
+}

@@ -1,0 +1,194 @@
+/* test_config.c - config.json in both layouts, and all that can be wrong. */
+#include <math.h>
+
+#include "model/config.h"
+#include "tests/model/golden_io.h"
+
+static void assert_same(const model_config *a, const model_config *b) {
+    json_t *x = config_json(a), *y = config_json(b);
+    char *s = json_dumps(x, JSON_SORT_KEYS), *t = json_dumps(y, JSON_SORT_KEYS);
+    assert_string_equal(s, t);
+    assert_int_equal(memcmp(a->window, b->window, sizeof a->window), 0);
+    assert_true(a->rope_dims == b->rope_dims && a->pos == b->pos &&
+                a->norm == b->norm && a->gated == b->gated);
+    free(s);
+    free(t);
+    json_decref(x);
+    json_decref(y);
+}
+
+void test_config_layouts(void **state) {
+    (void)state;
+    const char *const names[] = {"gpt2", "llama", "llama_linear", "llama_f16",
+                                 "llama_bf16"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        model_config a, b;
+        assert_ok(config_read(&a, golden_model(names[i], "config.json"), err));
+        assert_ok(
+            config_read(&b, golden_model(names[i], "config_v4.json"), err));
+        assert_same(&a, &b);
+    }
+    model_config c;
+    assert_ok(config_read(&c, golden_model("llama", "config.json"), err));
+    assert_int_equal(c.n_kv_heads, 2);
+    assert_int_equal(c.rope_scaling, ROPE_SCALING_LLAMA3);
+    assert_int_equal(c.rope_original_ctx, 32);
+    assert_near(c.rope_theta, 500000, 0);
+    assert_ok(config_read(&c, golden_model("llama_f16", "config.json"), err));
+    assert_true(c.bias_qkv && c.bias_o && c.bias_mlp);
+    assert_int_equal(c.n_kv_heads, 4);
+}
+
+static ar_status parse(model_config *c, const char *text, ar_error *err) {
+    return config_parse(c, text, strlen(text), err);
+}
+
+void test_config_defaults(void **state) {
+    (void)state;
+    model_config c;
+    assert_ok(parse(&c, "{\"model_type\": \"gpt2\"}", err));
+    assert_int_equal(c.n_ff, 3072);
+    assert_int_equal(c.head_dim, 64);
+    assert_int_equal(c.bos, 50256);
+    assert_ok(parse(&c,
+                    "{\"model_type\": \"llama\", \"hidden_size\": 64, "
+                    "\"num_attention_heads\": 4, \"head_dim\": null, "
+                    "\"eos_token_id\": [7, 8], \"bos_token_id\": 99999}",
+                    err));
+    assert_int_equal(c.head_dim, 16);
+    assert_int_equal(c.n_kv_heads, 4);
+    assert_int_equal(c.n_vocab, 32000);
+    assert_int_equal(c.rope_dims, 16);
+    assert_int_equal(c.eos, 7);
+    assert_int_equal(c.bos, -1);
+    assert_ok(parse(&c,
+                    "{\"model_type\": \"llama\", "
+                    "\"rope_scaling\": {\"type\": \"linear\", "
+                    "\"factor\": 2}, \"partial_rotary_factor\": 0.5}",
+                    err));
+    assert_int_equal(c.rope_scaling, ROPE_SCALING_LINEAR);
+    assert_int_equal(c.rope_dims, 64);
+}
+
+#define LLAMA "{\"model_type\": \"llama\", "
+#define AR "{\"model_type\": \"arcane_ar\", \"num_hidden_layers\": 2, "
+
+void test_config_bad(void **state) {
+    (void)state;
+    static const struct {
+        ar_status code;
+        const char *word, *text;
+    } cases[] = {
+        {AR_FORMAT, "line", "{\"model_type\": "},
+        {AR_FORMAT, "line", ""},
+        {AR_FORMAT, "object", "[]"},
+        {AR_FORMAT, "model_type", "{}"},
+        {AR_FORMAT, "model_type", "{\"model_type\": 3}"},
+        {AR_UNSUPPORTED, "unheard_of", "{\"model_type\": \"unheard_of\"}"},
+        {AR_UNSUPPORTED, "sine", LLAMA "\"hidden_act\": \"sine\"}"},
+        {AR_UNSUPPORTED, "spiral",
+         LLAMA "\"rope_scaling\": {\"rope_type\": \"spiral\"}}"},
+        {AR_FORMAT, "factor",
+         LLAMA "\"rope_scaling\": {\"type\": \"linear\"}}"},
+        {AR_FORMAT, "low_freq_factor",
+         LLAMA "\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 2}}"},
+        {AR_FORMAT, "rope", LLAMA "\"rope_parameters\": 5}"},
+        {AR_RANGE, "hidden_size", LLAMA "\"hidden_size\": 100}"},
+        {AR_RANGE, "hidden_size", LLAMA "\"hidden_size\": -8}"},
+        {AR_FORMAT, "hidden_size", LLAMA "\"hidden_size\": 1e300}"},
+        {AR_FORMAT, "hidden_size", LLAMA "\"hidden_size\": \"64\"}"},
+        {AR_RANGE, "num_attention_heads", LLAMA "\"num_attention_heads\": 0}"},
+        {AR_RANGE, "num_key_value_heads", LLAMA "\"num_key_value_heads\": 5}"},
+        {AR_RANGE, "num_hidden_layers",
+         LLAMA "\"num_hidden_layers\": 1000000000000}"},
+        {AR_RANGE, "vocab_size", LLAMA "\"vocab_size\": 1000000000000}"},
+        {AR_FORMAT, "rms_norm_eps", LLAMA "\"rms_norm_eps\": \"x\"}"},
+        {AR_RANGE, "rms_norm_eps", LLAMA "\"rms_norm_eps\": -1}"},
+        {AR_RANGE, "rope_theta", LLAMA "\"rope_theta\": 0}"},
+        {AR_RANGE, "rotated", LLAMA "\"head_dim\": 15}"},
+        {AR_RANGE, "partial", LLAMA "\"partial_rotary_factor\": 1.5}"},
+        {AR_FORMAT, "attention_bias", LLAMA "\"attention_bias\": 1}"},
+        {AR_UNSUPPORTED, "scale_attn_by_inverse_layer_idx",
+         "{\"model_type\": \"gpt2\", "
+         "\"scale_attn_by_inverse_layer_idx\": true}"},
+        {AR_RANGE, "vocab_size is not given", AR "\"n\": 1}"},
+        {AR_RANGE, "hidden_size",
+         "{\"model_type\": \"arcane_ar\", \"hidden_size\": "
+         "9223372036854775807}"},
+        {AR_RANGE, "vocab_size", AR "\"hidden_size\": 64}"},
+        {AR_FORMAT, "window_pattern",
+         AR "\"hidden_size\": 64, \"window_pattern\": \"SSXL\"}"},
+        {AR_FORMAT, "layer_windows",
+         AR "\"hidden_size\": 64, \"layer_windows\": [1]}"},
+        {AR_RANGE, "value_gate_channels",
+         AR "\"hidden_size\": 16, \"num_attention_heads\": 1, "
+            "\"vocab_size\": 9, \"max_position_embeddings\": 8}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        model_config c;
+        assert_fails(cases[i].code, cases[i].word,
+                     parse(&c, cases[i].text, err));
+    }
+}
+
+void test_config_presets(void **state) {
+    (void)state;
+    assert_true(config_preset_count() > 20);
+    for (int i = 0; i < config_preset_count(); i++) {
+        model_config a, b;
+        assert_ok(config_preset(&a, config_preset_name(i), err));
+        assert_true(strlen(config_preset_text(i)) > 3);
+        json_t *j = config_json(&a);
+        char *text = json_dumps(j, 0);
+        assert_ok(parse(&b, text, err));
+        assert_same(&a, &b);
+        free(text);
+        json_decref(j);
+    }
+    model_config c;
+    assert_fails(AR_RANGE, "no-such", config_preset(&c, "no-such", err));
+    assert_ok(config_preset(&c, "gpt_karpathy", err));
+    assert_near(c.residual_scale, 1 / sqrt(12.0), 1e-15);
+    assert_true(c.rope_interleaved && c.tied && c.gated);
+}
+
+void test_config_windows(void **state) {
+    (void)state;
+    model_config c;
+    assert_ok(config_preset(&c, "ar-d8", err));
+    /* autoresearch: w keys and the query itself; the last layer sees all. */
+    const int64_t want[] = {1025, 1025, 1025, 0, 1025, 1025, 1025, 0};
+    assert_int_equal(memcmp(c.window, want, sizeof want), 0);
+    config_set_context(&c, 64);
+    assert_int_equal(c.window[0], 33);
+    assert_int_equal(c.n_ctx, 64);
+    c.window_pattern[0] = 0;
+    json_t *j = config_json(&c);
+    char *text = json_dumps(j, 0);
+    model_config d;
+    assert_ok(parse(&d, text, err));
+    assert_int_equal(memcmp(c.window, d.window, sizeof c.window), 0);
+    free(text);
+    json_decref(j);
+}
+
+/* Frequencies of llama3 and linear ropes by the formulas of
+ * tests/golden's conventions, written out again. */
+void test_config_rope(void **state) {
+    (void)state;
+    model_config c;
+    double f[8];
+    assert_ok(config_read(&c, golden_model("llama", "config.json"), err));
+    config_rope_frequencies(&c, f);
+    for (int i = 0; i < 8; i++) {
+        const double g = pow(500000, -2.0 * i / 16), w = 2 * M_PI / g;
+        double want = g;
+        if (w > 32 / 1.0)
+            want = g / 8;
+        else if (w >= 32 / 4.0) {
+            const double s = (32 / w - 1) / (4 - 1);
+            want = g * ((1 - s) / 8 + s);
+        }
+        assert_near(f[i], want, 1e-15);
+    }
+}

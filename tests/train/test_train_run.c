@@ -1,0 +1,340 @@
+/* test_train_run.c - a run in a folder: from text to checkpoints, stopped and
+ * resumed bit for bit, its log and its curves. */
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "tests/train/train_case.h"
+#include "train/run_log.h"
+
+static char *in(const char *folder, const char *name) {
+    static char path[4][600];
+    static unsigned turn;
+    char *p = path[turn++ % 4];
+    snprintf(p, sizeof path[0], "%s/%s", folder, name);
+    return p;
+}
+
+static void same_file(const char *a, const char *b) {
+    char *x, *y;
+    size_t n, m;
+    assert_ok(file_read(a, 1 << 28, &x, &n, err));
+    assert_ok(file_read(b, 1 << 28, &y, &m, err));
+    assert_int_equal(n, m);
+    assert_memory_equal(x, y, n);
+    mem_free(x);
+    mem_free(y);
+}
+
+/* The weights and everything else that the last checkpoint holds. */
+static void same_end(const char *a, const char *b, const char *step) {
+    char x[500], y[500];
+    snprintf(x, sizeof x, "%s/%s", a, step);
+    snprintf(y, sizeof y, "%s/%s", b, step);
+    same_file(in(x, "model.safetensors"), in(y, "model.safetensors"));
+    same_file(in(x, "optimizer.safetensors"), in(y, "optimizer.safetensors"));
+}
+
+/* Stops after some steps. */
+typedef struct stopper {
+    int left;
+} stopper;
+
+static bool stop_now(void *ctx) {
+    stopper *s = ctx;
+    return s->left-- == 0;
+}
+
+static ar_status run_until(settings *s, const char *run, int steps,
+                           enum train_mode mode, ar_error *err) {
+    stopper stop = {steps};
+    const train_callbacks call = {.ctx = &stop, .stop = stop_now};
+    train_result r;
+    return train_run(s, run, mode, steps < 0 ? NULL : &call, &r, err);
+}
+
+static void change_nothing(settings *s) { (void)s; }
+static void change_ar(settings *s) {
+    json_decref(s->config);
+    s->config = NULL;
+    assert_ok(settings_set(s, "preset", "tiny", err));
+    s->seq = 32;
+    s->accumulate = 2;
+    s->ema = 0.9;
+    s->order = LOADER_SHUFFLED;
+}
+
+/* An uninterrupted run against one that is stopped and resumed twice: the
+ * stops are not where checkpoints fall due. */
+static void check_resume(void (*change)(settings *s)) {
+    char a[400], b[400];
+    snprintf(a, sizeof a, "%s/whole", test_folder());
+    snprintf(b, sizeof b, "%s/parts", test_folder());
+    settings s, again;
+    case_run_settings(&s, "11steps");
+    change(&s);
+    assert_ok(run_until(&s, a, -1, TRAIN_NEW, err));
+
+    /* The text is prepared first: it also asks whether to stop. */
+    assert_fails(AR_CANCELLED, "stopped",
+                 run_until(&s, b, 2, TRAIN_NEW, err));
+    const train_callbacks none = {0};
+    (void)none;
+    int cancelled = 0;
+    for (int i = 0; i < 12; i++) {
+        ar_error e = {0};
+        const ar_status status = run_until(&s, b, 60, TRAIN_EITHER, &e);
+        if (status == AR_OK) break;
+        assert_int_equal(status, AR_CANCELLED);
+        cancelled++;
+    }
+    assert_ok(train_settings_of(&again, b, err));
+    assert_ok(run_until(&again, b, -1, TRAIN_EITHER, err));
+    settings_close(&again);
+    same_end(a, b, "step-00000011");
+    settings_close(&s);
+}
+
+void test_run_resume(void **state) {
+    (void)state;
+    check_resume(change_nothing);
+}
+
+void test_run_resume_ar(void **state) {
+    (void)state;
+    check_resume(change_ar);
+}
+
+/* Counts the callbacks. */
+typedef struct counter {
+    int steps, evals, stages;
+    double last_loss, val;
+    bool whole;
+    int stop_at;
+} counter;
+
+static void count_step(void *ctx, const train_progress *p) {
+    counter *c = ctx;
+    c->steps++;
+    c->last_loss = p->loss;
+    assert_true(p->tokens_per_second > 0);
+    assert_true(isfinite(p->bits_per_byte));
+}
+
+static void count_eval(void *ctx, const train_eval *e) {
+    counter *c = ctx;
+    c->evals++;
+    c->val = e->loss;
+    c->whole = e->whole;
+}
+
+static void count_stage(void *ctx, const char *what, double done) {
+    ((counter *)ctx)->stages++;
+    assert_true(what[0] && done >= 0 && done <= 1);
+}
+
+static bool stop_at(void *ctx) {
+    const counter *c = ctx;
+    return c->stop_at && c->steps >= c->stop_at;
+}
+
+static const train_callbacks counting = {.stage = count_stage,
+                                         .step = count_step,
+                                         .eval = count_eval,
+                                         .stop = stop_at};
+
+typedef struct log_lines {
+    int steps, evals;
+    double loss[64];
+} log_lines;
+
+static ar_status read_line(void *ctx, const json_t *line, ar_error *err) {
+    log_lines *l = ctx;
+    (void)err;
+    const json_t *loss = json_object_get(line, "loss");
+    if (!loss) {
+        l->evals++;
+        return AR_OK;
+    }
+    assert_int_equal(json_integer_value(json_object_get(line, "step")),
+                     l->steps);
+    l->loss[l->steps++] = json_number_value(loss);
+    return AR_OK;
+}
+
+/* Stopped in the middle, every step is stepped once and logged once. */
+void test_run_stop(void **state) {
+    (void)state;
+    char a[400], b[400];
+    snprintf(a, sizeof a, "%s/whole", test_folder());
+    snprintf(b, sizeof b, "%s/parts", test_folder());
+    settings s;
+    case_run_settings(&s, "11steps");
+    counter x = {0}, y = {.stop_at = 5};
+    train_callbacks call = counting;
+    train_result r;
+    call.ctx = &x;
+    assert_ok(train_run(&s, a, TRAIN_NEW, &call, &r, err));
+    assert_int_equal(x.steps, 11);
+    assert_int_equal(x.evals, 3); /* 4, 8, the end */
+    assert_true(x.whole && x.stages > 0);
+    assert_int_equal(r.steps, 11);
+    assert_true(r.has_val);
+    assert_near(eval_loss(&r.val), x.val, 0);
+    assert_near(eval_bits_per_byte(&r.val), x.val / M_LN2, 1e-12);
+
+    call.ctx = &y;
+    assert_fails(AR_CANCELLED, "step 5",
+                 train_run(&s, b, TRAIN_NEW, &call, &r, err));
+    assert_true(file_exists(in(b, "loss.png")));
+    y.stop_at = 0;
+    settings again;
+    assert_ok(train_settings_of(&again, b, err));
+    assert_ok(train_run(&again, b, TRAIN_RESUME, &call, &r, err));
+    assert_int_equal(y.steps, 11);
+    same_end(a, b, "step-00000011");
+    log_lines la = {0}, lb = {0};
+    assert_ok(run_log_read(in(a, "log.jsonl"), read_line, &la, err));
+    assert_ok(run_log_read(in(b, "log.jsonl"), read_line, &lb, err));
+    assert_int_equal(la.steps, 11);
+    assert_int_equal(lb.steps, 11);
+    assert_int_equal(la.evals, lb.evals);
+    for (int i = 0; i < 11; i++) assert_true(la.loss[i] == lb.loss[i]);
+
+    /* What is finished stays so. */
+    assert_ok(train_run(&again, b, TRAIN_EITHER, &call, &r, err));
+    assert_true(r.already_done);
+    assert_true(r.has_val);
+    assert_int_equal(y.steps, 11);
+    /* More budget goes on from there. */
+    assert_ok(settings_set(&again, "budget", "13steps", err));
+    assert_ok(train_run(&again, b, TRAIN_EITHER, &call, &r, err));
+    assert_int_equal(y.steps, 13);
+    settings_close(&again);
+    settings_close(&s);
+}
+
+/* The checkpoint of a run is a model, and its log has what --log has. */
+void test_run_folder(void **state) {
+    (void)state;
+    char run[400], copy[420];
+    snprintf(run, sizeof run, "%s/run", test_folder());
+    snprintf(copy, sizeof copy, "%s.log", run);
+    settings s;
+    case_run_settings(&s, "7steps");
+    assert_ok(settings_set(&s, "log", copy, err));
+    train_result r;
+    assert_ok(train_run(&s, run, TRAIN_NEW, NULL, &r, err));
+    same_file(in(run, "log.jsonl"), copy);
+    model *m;
+    ar_tokenizer *tok;
+    assert_ok(model_open(&m, run, err));
+    assert_ok(ar_tokenizer_open(&tok, m->folder, err));
+    char *text;
+    size_t n;
+    assert_ok(file_read(in(run, "heldout.txt"), 1 << 28, &text, &n, err));
+    eval_options opt = eval_options_default();
+    opt.n_threads = 1;
+    opt.tokens = 32;
+    opt.rows = 16;
+    eval_result e;
+    assert_ok(eval_text(m, tok, text, 4001, &opt, &e, err));
+    assert_int_equal(e.n_tokens, 4000);
+    assert_int_equal(e.n_bytes, 4000);
+    opt.stride = 8;
+    eval_result longer;
+    assert_ok(eval_text(m, tok, text, 4001, &opt, &longer, err));
+    assert_int_equal(longer.n_tokens, 4000);
+    print_message("bits per byte %.4f, with stride 8 %.4f\n",
+                  eval_bits_per_byte(&e), eval_bits_per_byte(&longer));
+    assert_near(eval_perplexity(&e), exp(eval_loss(&e)), 1e-9);
+    opt.tokens = 65;
+    assert_fails(AR_RANGE, "context",
+                 eval_text(m, tok, text, 4001, &opt, &e, err));
+    opt = eval_options_default();
+    assert_fails(AR_RANGE, "too short", eval_text(m, tok, text, 1, &opt, &e, err));
+    mem_free(text);
+    ar_tokenizer_close(tok);
+    model_close(m);
+    settings_close(&s);
+}
+
+/* A budget in seconds leaves a log that can be followed step by step. */
+void test_run_replay(void **state) {
+    (void)state;
+    char a[400], b[400];
+    snprintf(a, sizeof a, "%s/seconds", test_folder());
+    snprintf(b, sizeof b, "%s/replay", test_folder());
+    settings s;
+    case_run_settings(&s, "0.2s");
+    s.checkpoint_every = 0;
+    s.eval_every = 0;
+    train_result r, q;
+    assert_ok(train_run(&s, a, TRAIN_NEW, NULL, &r, err));
+    assert_true(r.steps > 1);
+    settings_close(&s);
+    case_run_settings(&s, "1steps");
+    s.checkpoint_every = 0;
+    s.eval_every = 0;
+    assert_ok(settings_set(&s, "replay", in(a, "log.jsonl"), err));
+    assert_ok(train_run(&s, b, TRAIN_NEW, NULL, &q, err));
+    assert_int_equal(q.steps, r.steps);
+    char step[64];
+    snprintf(step, sizeof step, "step-%08d", (int)r.steps);
+    same_end(a, b, step);
+    settings_close(&s);
+}
+
+static ar_status run_with(settings *s, ar_error *err) {
+    char run[400];
+    train_result r;
+    snprintf(run, sizeof run, "%s/run", test_folder());
+    return train_run(s, run, TRAIN_NEW, NULL, &r, err);
+}
+
+void test_run_refuse(void **state) {
+    (void)state;
+    settings s;
+    train_result r;
+    char run[400], empty[420], nothing[420];
+    snprintf(run, sizeof run, "%s/run", test_folder());
+    snprintf(empty, sizeof empty, "%s.txt", run);
+    snprintf(nothing, sizeof nothing, "%s.none", run);
+    assert_ok(file_replace(empty, "", 0, err));
+
+    settings_default(&s);
+    assert_fails(AR_USAGE, "nothing to train on", run_with(&s, err));
+    assert_ok(settings_set(&s, "text", nothing, err));
+    assert_fails(AR_IO, ".none", run_with(&s, err));
+    settings_close(&s);
+
+    settings_default(&s);
+    assert_ok(settings_set(&s, "text", empty, err));
+    assert_fails(AR_RANGE, "empty", run_with(&s, err));
+    settings_close(&s);
+
+    case_run_settings(&s, "2steps");
+    s.order = LOADER_PACKED;
+    assert_fails(AR_USAGE, "packed", run_with(&s, err));
+    s.order = LOADER_SEQUENTIAL;
+    assert_ok(settings_set(&s, "budget", "2apples", err));
+    assert_fails(AR_USAGE, "2apples", run_with(&s, err));
+    assert_ok(settings_set(&s, "budget", "2steps", err));
+    s.seq = 128;
+    assert_fails(AR_RANGE, "context", run_with(&s, err));
+    s.seq = 32;
+    assert_fails(AR_IO, "no run",
+                 train_run(&s, nothing, TRAIN_RESUME, NULL, &r, err));
+    json_object_set_new(s.config, "vocab_size", json_integer(100));
+    assert_fails(AR_RANGE, "tokenizer has 256", run_with(&s, err));
+    json_object_set_new(s.config, "vocab_size", json_integer(256));
+    assert_ok(train_run(&s, run, TRAIN_NEW, NULL, &r, err));
+    assert_fails(AR_USAGE, "already holds",
+                 train_run(&s, run, TRAIN_NEW, NULL, &r, err));
+    /* A model that does not fit the checkpoint. */
+    json_object_set_new(s.config, "n_embd", json_integer(32));
+    assert_ok(settings_set(&s, "budget", "4steps", err));
+    assert_fails(AR_FORMAT, "expected",
+                 train_run(&s, run, TRAIN_RESUME, NULL, &r, err));
+    settings_close(&s);
+}
