@@ -1,7 +1,10 @@
 /* bench_gemm.c - our products beside OpenBLAS's, in turns.
  *
  *   bench_gemm [--threads N] [--kernels ISA] [--only TEXT] [--reps N]
- *              [--json] [--no-blas]
+ *              [--json] [--no-blas] [--exact]
+ *
+ * --exact runs the products of inference (x times w transposed, 1 to 256 rows)
+ * through the chain that does not depend on the number of rows.
  *
  * Every shape is run in turns, ours and OpenBLAS's; a ratio is that of the
  * medians, above 1 = ours is faster.  OpenBLAS's threads go on spinning for
@@ -18,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backend/cpu/fast_matmul.h"
 #include "backend/cpu/gemm.h"
 #include "base/clock.h"
 #include "base/dynlib.h"
@@ -58,17 +62,35 @@ static const product products[] = {
     LAYER("gpt2 down", 768, 3072),
     LAYER("gpt2 head", 50257, 768),
 };
-enum { N_PRODUCTS = sizeof products / sizeof *products, MAX_REPS = 101 };
+static const product exact_products[] = {
+    {"1 row qkv", 1, 2304, 768, false, true},
+    {"1 row up", 1, 3072, 768, false, true},
+    {"1 row down", 1, 768, 3072, false, true},
+    {"1 row head", 1, 50257, 768, false, true},
+    {"4 rows head", 4, 50257, 768, false, true},
+    {"64 rows up", 64, 3072, 768, false, true},
+    {"256 rows up", 256, 3072, 768, false, true},
+    {"256 rows conv up", 256, 3072, 768, false, false},
+    {"256 rows down", 256, 768, 3072, false, true},
+};
+
+enum {
+    N_PRODUCTS = sizeof products / sizeof *products,
+    N_EXACT = sizeof exact_products / sizeof *exact_products,
+    MAX_REPS = 101
+};
+
+extern const cpu_fast fast_matmul_exact;
 
 typedef struct bench {
     const char *only, *isa;
     int threads, reps;
-    bool json, no_blas;
+    bool json, no_blas, exact;
     const cpu_kernels *k;
     pool *pool;
     sgemm_fn *sgemm;
     float *a, *b, *c;
-    void *work;
+    void *work, *scratch;
 } bench;
 
 static int by_value(const void *x, const void *y) {
@@ -88,7 +110,35 @@ static double now(const bench *s) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+static tensor matrix(float *data, int64_t rows, int64_t cols, bool transposed) {
+    return (tensor){data,
+                    AR_F32,
+                    2,
+                    {rows, cols},
+                    {transposed ? 1 : cols, transposed ? rows : 1}};
+}
+
+static double run_exact(const bench *s, const product *p) {
+    const op_attr attr = {.matmul = {.compute = AR_F32, .exact = 1}};
+    const op_call c = {
+        .op = OP_MATMUL,
+        .attr = &attr,
+        .n_in = 2,
+        .n_out = 1,
+        .in = {matrix(s->a, p->m, p->k, p->ta),
+               matrix(s->b, p->k, p->n, p->tb)},
+        .out = {matrix(s->c, p->m, p->n, false)},
+        .work = s->work,
+        .threads = s->pool,
+        .k = s->k,
+        .scratch = s->scratch};
+    const double t = now(s);
+    fast_matmul_exact.run(&c);
+    return now(s) - t;
+}
+
 static double run_ours(const bench *s, const product *p) {
+    if (s->exact) return run_exact(s, p);
     const gemm_args g = {
         .m = p->m,
         .n = p->n,
@@ -111,49 +161,72 @@ static double run_blas(const bench *s, const product *p) {
     return now(s) - t;
 }
 
+/* One turn: a call to wake up the threads, if there are several, and one that
+ * counts. */
+static double turn(const bench *s, const product *p,
+                   double (*call)(const bench *, const product *)) {
+    if (s->threads > 1) {
+        const double until = clock_now() + 0.01;
+        do call(s, p);
+        while (clock_now() < until);
+    }
+    return call(s, p);
+}
+
+static void print_result(const bench *s, const product *p, double ours,
+                         double theirs) {
+    const double flops = 2.0 * p->m * p->n * p->k;
+    const double other = theirs > 0 ? flops / theirs * 1e-9 : 0;
+    if (s->json)
+        printf("{\"kernels\": \"%s\", \"threads\": %d, \"exact\": %s, "
+               "\"name\": \"%s\", \"m\": %d, \"n\": %d, \"k\": %d, "
+               "\"gflops\": %.2f, \"openblas_gflops\": %.2f, "
+               "\"ratio\": %.4f}\n",
+               s->k->isa, s->threads, s->exact ? "true" : "false", p->name,
+               p->m, p->n, p->k, flops / ours * 1e-9, other, theirs / ours);
+    else
+        printf("%-20s %6d %6d %6d  %8.1f %8.1f  %6.3f\n", p->name, p->m, p->n,
+               p->k, flops / ours * 1e-9, other, theirs / ours);
+    fflush(stdout);
+}
+
 static void measure(bench *s, const product *p) {
     double ours[MAX_REPS], theirs[MAX_REPS] = {0};
-    const double flops = 2.0 * p->m * p->n * p->k;
-    int n = (int)(s->reps * 4e9 / flops);
+    int n = (int)(s->reps * 2e9 / ((double)p->m * p->n * p->k));
     n = n < 5 ? 5 : n > MAX_REPS ? MAX_REPS : n;
+    if (s->threads > 1 && n > 21) n = 21;
     for (int i = -1; i < n; i++) { /* the first turn warms up */
-        if (s->threads > 1) run_ours(s, p);
-        const double t = run_ours(s, p);
-        if (s->threads > 1 && s->sgemm) run_blas(s, p);
-        const double u = s->sgemm ? run_blas(s, p) : 0;
+        const double t = turn(s, p, run_ours);
+        const double u = s->sgemm ? turn(s, p, run_blas) : 0;
         if (s->threads > 1 && s->sgemm) usleep(40000);
         if (i >= 0) ours[i] = t, theirs[i] = u;
     }
-    const double t = median(ours, n), u = median(theirs, n);
-    if (s->json)
-        printf("{\"kernels\": \"%s\", \"threads\": %d, \"name\": \"%s\", "
-               "\"m\": %d, \"n\": %d, \"k\": %d, \"gflops\": %.2f, "
-               "\"openblas_gflops\": %.2f, \"ratio\": %.4f}\n",
-               s->k->isa, s->threads, p->name, p->m, p->n, p->k,
-               flops / t * 1e-9, u ? flops / u * 1e-9 : 0, u / t);
-    else
-        printf("%-20s %6d %6d %6d  %8.1f %8.1f  %6.3f\n", p->name, p->m, p->n,
-               p->k, flops / t * 1e-9, u ? flops / u * 1e-9 : 0, u / t);
-    fflush(stdout);
+    print_result(s, p, median(ours, n), median(theirs, n));
+}
+
+static bool parse_flag(bench *s, const char *flag) {
+    bool *const flags[] = {&s->json, &s->no_blas, &s->exact};
+    static const char *const names[] = {"--json", "--no-blas", "--exact"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(flag, names[i])) return *flags[i] = true;
+    return false;
 }
 
 static bool parse(bench *s, int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i], *v = i + 1 < argc ? argv[i + 1] : NULL;
-        if (!strcmp(a, "--json"))
-            s->json = true;
-        else if (!strcmp(a, "--no-blas"))
-            s->no_blas = true;
-        else if (v && !strcmp(a, "--threads"))
-            s->threads = (int)strtol(argv[++i], NULL, 10);
+        if (parse_flag(s, a)) continue;
+        if (v && !strcmp(a, "--threads"))
+            s->threads = (int)strtol(v, NULL, 10);
         else if (v && !strcmp(a, "--reps"))
-            s->reps = (int)strtol(argv[++i], NULL, 10);
+            s->reps = (int)strtol(v, NULL, 10);
         else if (v && !strcmp(a, "--kernels"))
-            s->isa = argv[++i];
+            s->isa = v;
         else if (v && !strcmp(a, "--only"))
-            s->only = argv[++i];
+            s->only = v;
         else
             return false;
+        i++;
     }
     return s->threads > 0 && s->reps > 0;
 }
@@ -203,7 +276,8 @@ static bool prepare(bench *s) {
     s->b = random_floats(b);
     s->c = mem_block_alloc(c * sizeof *s->c);
     s->work = mem_block_alloc(work);
-    return s->a && s->b && s->c && s->work;
+    s->scratch = mem_block_alloc((size_t)s->threads * CPU_SCRATCH_SIZE);
+    return s->a && s->b && s->c && s->work && s->scratch;
 }
 
 int main(int argc, char **argv) {
@@ -211,7 +285,8 @@ int main(int argc, char **argv) {
     ar_error err;
     if (!parse(&s, argc, argv)) {
         fprintf(stderr, "usage: bench_gemm [--threads N] [--kernels ISA] "
-                        "[--only TEXT] [--reps N] [--json] [--no-blas]\n");
+                        "[--only TEXT] [--reps N] [--json] [--no-blas] "
+                        "[--exact]\n");
         return 2;
     }
     s.k = cpu_kernels_find(s.isa);
@@ -227,9 +302,9 @@ int main(int argc, char **argv) {
     if (!s.json)
         printf("%-20s %6s %6s %6s  %8s %8s  %6s\n", "product", "m", "n", "k",
                "ours", "openblas", "ratio");
-    for (int i = 0; i < N_PRODUCTS; i++)
-        if (!s.only || strstr(products[i].name, s.only))
-            measure(&s, &products[i]);
+    const product *list = s.exact ? exact_products : products;
+    for (int i = 0; i < (s.exact ? N_EXACT : N_PRODUCTS); i++)
+        if (!s.only || strstr(list[i].name, s.only)) measure(&s, &list[i]);
     pool_close(s.pool);
     return 0;
 }

@@ -3,8 +3,8 @@
  *   bench_tokenizer encode TOKENIZER TEXT [RUNS]
  *   bench_tokenizer train TEXT VOCAB OUT [RUNS]
  *
- * One line of JSON: seconds of every run, and what was counted.  For encode,
- * "lines" gives the same text line by line, a call each. */
+ * One line of JSON: seconds of every run, what was counted, and the sum of
+ * (place + 1) * id.  "lines" is the same text line by line, a call each. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +23,12 @@ static int fail(const ar_error *err) {
 
 static void print_runs(const char *name, const double *seconds, int n) {
     printf("\"%s\": [", name);
-    for (int i = 0; i < n; i++)
-        printf("%s%.6f", i ? ", " : "", seconds[i]);
+    for (int i = 0; i < n; i++) printf("%s%.6f", i ? ", " : "", seconds[i]);
     printf("]");
 }
 
-static ar_status encode_lines(const ar_tokenizer *tok, const char *p,
-                              size_t n, int32_t *ids, size_t *total,
-                              ar_error *err) {
+static ar_status encode_lines(const ar_tokenizer *tok, const char *p, size_t n,
+                              int32_t *ids, size_t *total, ar_error *err) {
     *total = 0;
     while (n) {
         const char *end = memchr(p, '\n', n);
@@ -44,6 +42,13 @@ static ar_status encode_lines(const ar_tokenizer *tok, const char *p,
         n -= k;
     }
     return AR_OK;
+}
+
+/* A number that depends on every id and its place. */
+static uint64_t check_sum(const int32_t *ids, size_t n) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (i + 1) * (uint64_t)(uint32_t)ids[i];
+    return sum;
 }
 
 typedef struct encode_job {
@@ -75,6 +80,7 @@ static ar_status run_encode(encode_job *j, int runs, ar_error *err) {
     if (s != AR_OK) return s;
     printf("{\"bytes\": %zu, \"ids\": %zu, \"line_ids\": %zu, ", j->size, n,
            n_lines);
+    printf("\"sum\": %llu, ", (unsigned long long)check_sum(j->ids, n));
     print_runs("encode", j->whole, runs);
     printf(", ");
     print_runs("lines", j->lines, runs);

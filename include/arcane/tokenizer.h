@@ -28,13 +28,15 @@ ar_status ar_tokenizer_bytes(ar_tokenizer **out, ar_error *err);
  * one document, borrowed until the next call.  n_vocab counts the 256 bytes,
  * the merges and the specials (which come last, the first being the beginning-
  * of-sequence token).  pattern NULL = the default split pattern.  Merges equal
- * rustbpe's: most frequent pair first, ties to the smaller pair of ids.
- * Errors: AR_NOMEM, AR_RANGE (n_vocab too small), AR_FORMAT (empty corpus,
- * bad pattern). */
+ * rustbpe's: most frequent pair first, ties to the smaller pair of ids.  The
+ * vocabulary is smaller than n_vocab when the corpus has nothing more to
+ * learn.  Errors: AR_NOMEM, AR_RANGE (n_vocab too small or above 2^24),
+ * AR_FORMAT (empty corpus, bad pattern, a special token given twice or equal
+ * to a piece of the text), AR_UNSUPPORTED (naming the part of the pattern). */
 typedef struct ar_bpe_options {
-    int32_t n_vocab;              /* 4096 */
-    const char *pattern;          /* PCRE2 syntax */
-    const char *const *specials;  /* NULL-terminated; NULL = <|bos|> alone */
+    int32_t n_vocab;             /* 4096 */
+    const char *pattern;         /* PCRE2 syntax */
+    const char *const *specials; /* NULL-terminated; NULL = <|bos|> alone */
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
 } ar_bpe_options;
@@ -54,11 +56,12 @@ int32_t ar_tokenizer_bos(const ar_tokenizer *tok);   /* -1 if none */
 int32_t ar_tokenizer_eos(const ar_tokenizer *tok);   /* -1 if none */
 
 /* Encode n bytes of UTF-8 (other bytes are encoded as they are, where the
- * vocabulary has them).  Special tokens in the text are recognised only with
- * AR_SPECIAL; AR_TEMPLATE also adds what the file's post-processor adds.
- * Writes at most `capacity` ids; *count is how many the text has, so a first
- * call with ids = NULL measures.  Errors: AR_NOMEM, AR_RANGE (a document of
- * more than 2^31 bytes). */
+ * vocabulary has them, each apart from its neighbours).  Special tokens in the
+ * text are recognised only with AR_SPECIAL; AR_TEMPLATE also adds what the
+ * file's post-processor adds.  Writes at most `capacity` ids; *count is how
+ * many the text has, so a first call with ids = NULL measures.  Errors:
+ * AR_NOMEM, AR_RANGE (a document of more than 2^31 bytes, or one that the
+ * file's pattern is too costly for). */
 enum { AR_SPECIAL = 1, AR_TEMPLATE = 2 };
 ar_status ar_tokenizer_encode(const ar_tokenizer *tok, const char *text,
                               size_t n, unsigned flags, int32_t *ids,

@@ -1,6 +1,8 @@
 /* cli.c - finding the command and running it. */
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -85,14 +87,10 @@ static int run_command(const cli_command *c, int argc, char **argv) {
     if (s == AR_OK) s = c->run(args, &err);
     for (int i = 0; i < MAX_LISTS; i++) mem_free(lists[i].word);
     mem_free(args);
-    if (s == AR_OK && fflush(stdout)) {
-        fputs("arcane: standard output could not be written\n", stderr);
-        return 1;
-    }
     return report(c, s, &err);
 }
 
-int cli_main(int argc, char **argv) {
+static int dispatch(int argc, char **argv) {
     if (argc < 2) return print_commands(stderr), 2;
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
         !strcmp(argv[1], "help"))
@@ -106,4 +104,23 @@ int cli_main(int argc, char **argv) {
     argv += 1 + words;
     if (asks_for_help(argc, argv)) return cli_print_help(c, stdout), 0;
     return run_command(c, argc, argv);
+}
+
+/* A closed stream would lend its number to the first file that is opened, and
+ * what is printed would end up there: hold its place, so that using it fails.
+ */
+static void hold_streams(void) {
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", fd ? O_RDONLY : O_WRONLY);
+}
+
+int cli_main(int argc, char **argv) {
+    hold_streams();
+    const int code = dispatch(argc, argv);
+    if ((fflush(stdout) || ferror(stdout)) && code == 0) {
+        fputs("arcane: standard output could not be written\n", stderr);
+        return 1;
+    }
+    return code;
 }

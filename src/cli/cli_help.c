@@ -33,9 +33,11 @@ static void option_words(const cli_option *o, char *text, size_t size) {
 static void print_wrapped(FILE *out, const char *text, int indent, int column) {
     while (*text) {
         const int word = (int)strcspn(text, " \n");
-        if (column + word > 78 && column > indent) {
+        if (column > indent && column + 1 + word > 78) {
             fprintf(out, "\n%*s", indent, "");
             column = indent;
+        } else if (column > indent) {
+            column += fprintf(out, " ");
         }
         fprintf(out, "%.*s", word, text);
         column += word;
@@ -43,12 +45,8 @@ static void print_wrapped(FILE *out, const char *text, int indent, int column) {
         if (*text == '\n') {
             fprintf(out, "\n%*s", indent, "");
             column = indent;
-            text++;
-        } else if (*text) {
-            fputc(' ', out);
-            column++;
-            text++;
         }
+        text += *text != 0;
     }
     fputc('\n', out);
 }

@@ -21,6 +21,17 @@ typedef struct parser {
 
 static bool is_positional(const cli_option *o) { return o->name[0] != '-'; }
 
+/* Paths are not empty; what else is empty the command decides. */
+static ar_status to_text(parser *p, const cli_option *o, const char *word) {
+    const bool path =
+        o->value && (!strcmp(o->value, "FILE") || !strcmp(o->value, "FOLDER"));
+    if (path && !*word)
+        return error_set(p->err, AR_USAGE, "%s needs a value (%s)", o->name,
+                         o->value);
+    *(const char **)(void *)(p->args + o->offset) = word;
+    return AR_OK;
+}
+
 static ar_status to_int(parser *p, const cli_option *o, const char *word) {
     char *end;
     errno = 0;
@@ -64,7 +75,7 @@ static ar_status store(parser *p, const cli_option *o, const char *word) {
     void *at = p->args + o->offset;
     switch (o->type) {
     case CLI_FLAG: *(bool *)at = true; return AR_OK;
-    case CLI_TEXT: *(const char **)at = word; return AR_OK;
+    case CLI_TEXT: return to_text(p, o, word);
     case CLI_INT: return to_int(p, o, word);
     case CLI_REAL: return to_real(p, o, word);
     case CLI_LIST: return to_list(p, o, word);

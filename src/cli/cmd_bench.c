@@ -45,7 +45,8 @@ static void print_row(void *ctx, const op_bench_result *r) {
 
 static ar_status open_device(const device_args *a, const backend **b,
                              device **d, ar_error *err) {
-    device_options o = {.n_threads = (int)a->threads, .kernels = a->kernels};
+    device_options o = {.n_threads = thread_count(a->threads),
+                        .kernels = a->kernels};
     const char *name = a->device;
     if (!strcmp(name, "reference")) {
         name = "cpu";
@@ -171,16 +172,19 @@ static ar_status report(const train_args *a, const trainer *t, double *seconds,
     qsort(seconds, (size_t)a->steps, sizeof *seconds, by_value);
     const double median = seconds[a->steps / 2];
     const double tokens = (double)(a->rows * a->seq) / median;
-    if (a->json)
+    if (a->json) {
+        json_t *list = json_array();
+        for (int64_t i = 0; i < a->steps; i++)
+            json_array_append_new(list, json_real(seconds[i]));
         return print_json(
-            json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I}", "preset",
+            json_pack("{s:s, s:I, s:I, s:o, s:f, s:f, s:f, s:f, s:I}", "preset",
                       a->preset, "batch", (json_int_t)a->rows, "seq",
-                      (json_int_t)a->seq, "median_s", median, "min_s",
-                      seconds[0], "max_s", seconds[a->steps - 1],
-                      "tokens_per_s", tokens, "gflops",
-                      m.step_flops / median / 1e9, "memory",
+                      (json_int_t)a->seq, "seconds", list, "median_s", median,
+                      "tokens_per_s", tokens, "step_flops", m.step_flops,
+                      "gflops", m.step_flops / median / 1e9, "memory",
                       (json_int_t)m.total),
             err);
+    }
     printf("%s, %lld x %lld tokens: median %.1f ms a step (%.1f to %.1f), "
            "%.0f tokens/s, %.1f GFLOP/s, %.0f MiB\n",
            a->preset, (long long)a->rows, (long long)a->seq, 1e3 * median,

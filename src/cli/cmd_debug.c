@@ -49,7 +49,7 @@ static ar_status feed_ids(const logits_args *a, const model *m,
     engine_options o = engine_options_default();
     o.device = a->on.device;
     o.kernels = a->on.kernels;
-    o.n_threads = (int)a->on.threads;
+    o.n_threads = thread_count(a->on.threads);
     o.max_sessions = 1;
     if (n < 1) return error_set(err, AR_USAGE, "--ids: no tokens");
     engine *e = NULL;
@@ -70,7 +70,7 @@ static ar_status run_logits(const void *parsed, ar_error *err) {
     const logits_args *a = parsed;
     int32_t *ids;
     int64_t n;
-    TRY(parse_ids(a->ids, &ids, &n, err));
+    TRY(parse_ids("--ids", a->ids, &ids, &n, err));
     model *m = NULL;
     ar_status s = model_open(&m, a->model, err);
     if (s == AR_OK) s = feed_ids(a, m, ids, n, err);
@@ -150,7 +150,7 @@ static ar_status grads_of(const grads_args *a, const json_t *inputs,
     if (s == AR_OK) s = model_open(&m, a->model, err);
     if (s == AR_OK) {
         const grads_batch batch = {ids, ids + rows * tokens, rows, tokens};
-        const device_options o = {.n_threads = (int)a->on.threads,
+        const device_options o = {.n_threads = thread_count(a->on.threads),
                                   .kernels = a->on.kernels};
         double loss = 0;
         s = grads_run(m, &batch, a->on.device, &o, a->out, &loss, err);

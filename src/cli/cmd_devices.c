@@ -43,7 +43,7 @@ typedef struct measured {
 static ar_status measure_cpu(const devices_args *a, measured *out,
                              ar_error *err) {
     const backend *b = backend_find("cpu");
-    const device_options o = {.n_threads = (int)a->threads};
+    const device_options o = {.n_threads = thread_count(a->threads)};
     device *d = NULL;
     TRY(b->open(0, &o, &d, err));
     b->caps(d, &out->caps);

@@ -66,7 +66,7 @@ static ar_status evaluate(const eval_args *a, const model *m, const char *text,
     eval_options o = eval_options_default();
     o.device = a->on.device;
     o.kernels = a->on.kernels;
-    o.n_threads = (int)a->on.threads;
+    o.n_threads = thread_count(a->on.threads);
     o.tokens = a->seq;
     o.stride = a->stride;
     o.rows = a->rows;

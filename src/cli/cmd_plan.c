@@ -67,6 +67,8 @@ static ar_status fill(settings *s, const plan_args *a, ar_error *err) {
         TRY(settings_read(s, a->config_file, err));
     else
         TRY(settings_set(s, "preset", "gpt2-124m", err));
+    TRY(settings_loosen(s, a->optimizer ? "--optimizer" : NULL, a->preset,
+                        err));
     if (a->preset) TRY(settings_set(s, "preset", a->preset, err));
     if (a->compute) TRY(settings_set(s, "compute", a->compute, err));
     if (a->optimizer) TRY(settings_set(s, "optimizer", a->optimizer, err));
@@ -87,7 +89,7 @@ static ar_status machine(const plan_args *a, double *flops, double *bandwidth,
     *bandwidth = a->bandwidth * 1e9;
     if (*flops > 0 && *bandwidth > 0) return AR_OK;
     const backend *b = backend_find("cpu");
-    const device_options o = {.n_threads = (int)a->threads};
+    const device_options o = {.n_threads = thread_count(a->threads)};
     device *d = NULL;
     double f, w;
     TRY(b->open(0, &o, &d, err));

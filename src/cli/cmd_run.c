@@ -72,6 +72,7 @@ typedef struct answer {
     session *session;
     int32_t *ids; /* the prompt, then what was written */
     int64_t n_prompt, n_ids;
+    int64_t n; /* to write, at most: what the context could have */
     double *logits, *probs;
     int32_t *work;
     text pending; /* bytes not yet printed: part of a character */
@@ -94,7 +95,7 @@ static ar_status prompt_ids(answer *a, const char *prompt, size_t n,
     const int64_t first = bos >= 0;
     size_t count;
     TRY(ar_tokenizer_encode(a->tok, prompt, n, 0, NULL, 0, &count, err));
-    a->ids = mem_new(int32_t, (int64_t)count + first + a->args->n);
+    a->ids = mem_new(int32_t, (int64_t)count + first + a->n);
     if (!a->ids) return error_set(err, AR_NOMEM, "out of memory");
     if (first) a->ids[0] = bos;
     a->n_prompt = (int64_t)count + first;
@@ -106,9 +107,9 @@ static ar_status read_prompt(answer *a, ar_error *err) {
     const run_args *args = a->args;
     if (args->ids) {
         int32_t *ids;
-        TRY(parse_ids(args->ids, &ids, &a->n_prompt, err));
+        TRY(parse_ids("--ids", args->ids, &ids, &a->n_prompt, err));
         a->ids =
-            mem_realloc(ids, (size_t)(a->n_prompt + args->n + 1) * sizeof *ids);
+            mem_realloc(ids, (size_t)(a->n_prompt + a->n + 1) * sizeof *ids);
         if (a->ids) return AR_OK;
         mem_free(ids);
         return error_set(err, AR_NOMEM, "out of memory");
@@ -129,6 +130,8 @@ static ar_status open_all(answer *a, ar_error *err) {
     const double start = clock_now();
     TRY(model_open(&a->model, args->model, err));
     TRY(open_tokenizer(&a->tok, a->model->folder, err));
+    a->n = a->model->config.n_ctx;
+    if (args->n < a->n) a->n = args->n;
     TRY(read_prompt(a, err));
     const int64_t n_vocab = a->model->config.n_vocab;
     if (a->n_prompt < 1) return error_set(err, AR_USAGE, "the prompt is empty");
@@ -141,7 +144,7 @@ static ar_status open_all(answer *a, ar_error *err) {
     engine_options o = engine_options_default();
     o.device = args->on.device;
     o.kernels = args->on.kernels;
-    o.n_threads = (int)args->on.threads;
+    o.n_threads = thread_count(args->on.threads);
     o.max_sessions = 1;
     TRY(engine_open(&a->engine, a->model, &o, err));
     TRY(session_open(&a->session, a->engine, err));
@@ -183,13 +186,13 @@ static ar_status write_tokens(answer *a, const sample_options *o,
     const double middle = clock_now();
     a->seconds_prompt = middle - start;
     a->n_ids = a->n_prompt;
-    for (int64_t i = 0; i < a->args->n && !stopped; i++) {
+    for (int64_t i = 0; i < a->n && !stopped; i++) {
         const sample_input in = {c->n_vocab, a->logits, a->ids,
                                  a->n_ids,   a->probs,  a->work};
         const int32_t id = sample_token(o, &in, a->n_ids);
         a->ids[a->n_ids++] = id;
         show(a, id, false);
-        if (a->n_ids > c->n_ctx || i + 1 == a->args->n) break;
+        if (a->n_ids > c->n_ctx || i + 1 == a->n) break;
         TRY(session_feed(a->session, &id, 1, false, a->logits, err));
     }
     a->seconds_write = clock_now() - middle;
@@ -246,8 +249,9 @@ static ar_status answer_prompt(answer *a, const sample_options *o,
                                ar_error *err) {
     TRY(open_all(a, err));
     signal(SIGINT, on_interrupt);
-    if (!a->args->json && a->tok && a->args->prompt)
-        fputs(a->args->prompt, stdout);
+    const char *prompt = a->args->prompt;
+    if (!a->args->json && a->tok && prompt && strcmp(prompt, "-"))
+        fputs(prompt, stdout);
     TRY(write_tokens(a, o, err));
     show(a, 0, true);
     if (a->args->json) return print_answer(a, err);
@@ -255,6 +259,9 @@ static ar_status answer_prompt(answer *a, const sample_options *o,
         putchar('\n');
     else
         print_ids(a);
+    if (a->n_ids - a->n_prompt < a->args->n && !stopped)
+        fprintf(stderr, "stopped: the model's context of %lld tokens is full\n",
+                (long long)a->model->config.n_ctx);
     if (isatty(STDERR_FILENO)) say_speed(a);
     return AR_OK;
 }
@@ -265,6 +272,10 @@ static ar_status run(const void *parsed, ar_error *err) {
     o.seed = (uint64_t)a.args->seed;
     if (a.args->greedy) o.temperature = 0;
     if (a.args->n < 0) return error_set(err, AR_USAGE, "-n: less than 0");
+    if (a.args->ids && a.args->prompt)
+        return error_set(err, AR_USAGE,
+                         "--ids: in place of a prompt, not "
+                         "beside one");
     TRY(sample_check(&o, err));
     const ar_status s = answer_prompt(&a, &o, err);
     close_all(&a);

@@ -99,7 +99,7 @@ typedef struct code_args {
 
 static const cli_option encode_options[] = {
     {"TOKENIZER", NULL, CLI_TEXT, true, offsetof(code_args, tokenizer), NULL,
-     "tokenizer.json, or a folder that has one"},
+     "tokenizer.json, a folder that has one, or \"bytes\""},
     {"TEXT", NULL, CLI_TEXT, false, offsetof(code_args, text), NULL,
      "text; read from standard input if absent"},
     {"--special", NULL, CLI_FLAG, false, offsetof(code_args, special), NULL,
@@ -130,7 +130,7 @@ static ar_status encode(const ar_tokenizer *tok, const code_args *a,
 static ar_status run_encode(const void *parsed, ar_error *err) {
     const code_args *a = parsed;
     ar_tokenizer *tok = NULL;
-    TRY(ar_tokenizer_open(&tok, a->tokenizer, err));
+    TRY(open_named_tokenizer(&tok, a->tokenizer, err));
     char *input = NULL;
     size_t n = a->text ? strlen(a->text) : 0;
     ar_status s = a->text ? AR_OK : read_stdin(&input, &n, err);
@@ -152,7 +152,7 @@ const cli_command cmd_tokenizer_encode = {
 
 static const cli_option decode_options[] = {
     {"TOKENIZER", NULL, CLI_TEXT, true, offsetof(code_args, tokenizer), NULL,
-     "tokenizer.json, or a folder that has one"},
+     "tokenizer.json, a folder that has one, or \"bytes\""},
     {"IDS", NULL, CLI_TEXT, false, offsetof(code_args, text), NULL,
      "ids, as 1,2,3 or a JSON list; read from standard input if absent"},
     {"--special", NULL, CLI_FLAG, false, offsetof(code_args, special), NULL,
@@ -164,7 +164,7 @@ static ar_status decode(const ar_tokenizer *tok, const code_args *a,
                         const char *list, ar_error *err) {
     int32_t *ids;
     int64_t n;
-    TRY(parse_ids(list, &ids, &n, err));
+    TRY(parse_ids("IDS", list, &ids, &n, err));
     char *text = NULL;
     size_t size = 0;
     const ar_status s = decode_text(
@@ -181,7 +181,7 @@ static ar_status decode(const ar_tokenizer *tok, const code_args *a,
 static ar_status run_decode(const void *parsed, ar_error *err) {
     const code_args *a = parsed;
     ar_tokenizer *tok = NULL;
-    TRY(ar_tokenizer_open(&tok, a->tokenizer, err));
+    TRY(open_named_tokenizer(&tok, a->tokenizer, err));
     char *input = NULL;
     size_t n = 0;
     ar_status s = a->text ? AR_OK : read_stdin(&input, &n, err);

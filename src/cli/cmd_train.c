@@ -29,20 +29,26 @@ typedef struct train_args {
 } train_args;
 
 #define WORD_ROW(field, flag, kind, value, help)                               \
-    {"--" flag, NULL, kind, false, offsetof(train_args, field), value, help},
-#define SETTING_ROW_INT(field, flag, help)                                     \
-    WORD_ROW(field, flag, CLI_TEXT, "N", help)
-#define SETTING_ROW_REAL(field, flag, help)                                    \
-    WORD_ROW(field, flag, CLI_TEXT, "X", help)
-#define SETTING_ROW_FLAG(field, flag, help)                                    \
+    {"--" flag, SETTING_BRIEF(field),        kind,                             \
+     false,     offsetof(train_args, field), value,                            \
+     help},
+#define SETTING_BRIEF(field)                                                   \
+    offsetof(train_args, field) == offsetof(train_args, threads) ? "-t" : NULL
+#define SETTING_HELP(text, help)                                               \
+    sizeof(text) > 1 ? help "; default " text : help
+#define SETTING_ROW_INT(field, flag, text, help)                               \
+    WORD_ROW(field, flag, CLI_TEXT, "N", SETTING_HELP(text, help))
+#define SETTING_ROW_REAL(field, flag, text, help)                              \
+    WORD_ROW(field, flag, CLI_TEXT, "X", SETTING_HELP(text, help))
+#define SETTING_ROW_FLAG(field, flag, text, help)                              \
     WORD_ROW(field, flag, CLI_FLAG, NULL, help)
-#define SETTING_ROW_TEXT(field, flag, help)                                    \
-    WORD_ROW(field, flag, CLI_TEXT, "TEXT", help)
-#define SETTING_ROW_CHOICE(field, flag, help)                                  \
-    WORD_ROW(field, flag, CLI_TEXT, "NAME", help)
-#define SETTING_ROW_PATHS(field, flag, help)                                   \
+#define SETTING_ROW_TEXT(field, flag, text, help)                              \
+    WORD_ROW(field, flag, CLI_TEXT, "TEXT", SETTING_HELP(text, help))
+#define SETTING_ROW_CHOICE(field, flag, text, help)                            \
+    WORD_ROW(field, flag, CLI_TEXT, "NAME", SETTING_HELP(text, help))
+#define SETTING_ROW_PATHS(field, flag, text, help)                             \
     WORD_ROW(field, flag, CLI_LIST, "FILE", help)
-#define SETTING_ROW_JSON(field, flag, help)
+#define SETTING_ROW_JSON(field, flag, text, help)
 
 static const cli_option options[] = {
     {"FILE", NULL, CLI_LIST, false, offsetof(train_args, files), NULL,
@@ -58,7 +64,7 @@ static const cli_option options[] = {
     {"--json", NULL, CLI_FLAG, false, offsetof(train_args, json), NULL,
      "print an object at the end"},
 #define SETTING(kind, field, path, flag, text, least, most, help)              \
-    SETTING_ROW_##kind(field, flag, help)
+    SETTING_ROW_##kind(field, flag, text, help)
 #include "train/settings.def"
 #undef SETTING
     OPTIONS_END,
@@ -82,12 +88,33 @@ static ar_status set_one(settings *s, const cli_option *o,
     return word ? settings_set(s, flag, word, err) : AR_OK;
 }
 
+static bool is_given(const train_args *args, const cli_option *o) {
+    const void *at = (const char *)args + o->offset;
+    if (o->type == CLI_FLAG) return *(const bool *)at;
+    if (o->type == CLI_LIST) return ((const cli_words *)at)->n > 0;
+    return *(const char *const *)at != NULL;
+}
+
+/* The first flag given that decides about parameter groups: those of the
+ * settings under "optimizer." but clipping. */
+static const char *group_flag(const train_args *args) {
+    for (const cli_option *o = options; o->name; o++) {
+        const setting_info *info =
+            o->name[0] == '-' ? settings_find(o->name + 2) : NULL;
+        if (info && !strncmp(info->path, "optimizer.", 10) &&
+            strncmp(info->path + 10, "clip", 4) && is_given(args, o))
+            return o->name;
+    }
+    return NULL;
+}
+
 static ar_status gather(settings *s, const train_args *args, ar_error *err) {
     if (args->resume && args->out) {
         settings_close(s);
         TRY(train_settings_of(s, args->out, err));
     }
     if (args->config_file) TRY(settings_read(s, args->config_file, err));
+    TRY(settings_loosen(s, group_flag(args), args->preset, err));
     TRY(set_paths(s, "text", &args->files, err));
     for (const cli_option *o = options; o->name; o++)
         if (o->name[0] == '-' && settings_find(o->name + 2))

@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,9 +12,14 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "tok/tok.h"
+#include "train/train.h"
 
-ar_status parse_ids(const char *list, int32_t **ids, int64_t *n,
-                    ar_error *err) {
+int thread_count(int64_t n) {
+    return n > INT_MAX ? INT_MAX : n < INT_MIN ? INT_MIN : (int)n;
+}
+
+ar_status parse_ids(const char *name, const char *list, int32_t **ids,
+                    int64_t *n, ar_error *err) {
     *ids = NULL;
     *n = 0;
     size_t most = 1;
@@ -30,8 +36,8 @@ ar_status parse_ids(const char *list, int32_t **ids, int64_t *n,
             (*end && *end != ',' && *end != ']')) {
             mem_free(out);
             return error_set(err, AR_USAGE,
-                             "--ids: \"%.40s\" is not a list of whole numbers",
-                             p);
+                             "%s: \"%.40s\" is not a list of whole numbers",
+                             name, p);
         }
         out[(*n)++] = (int32_t)v;
         p = end + (*end == ',');
@@ -71,11 +77,53 @@ ar_status open_tokenizer(ar_tokenizer **out, const char *folder,
     return file_exists(path) ? ar_tokenizer_open(out, path, err) : AR_OK;
 }
 
-ar_status print_json(json_t *value, ar_error *err) {
-    if (!value) return error_set(err, AR_NOMEM, "out of memory");
+ar_status open_named_tokenizer(ar_tokenizer **out, const char *name,
+                               ar_error *err) {
+    return strcmp(name, "bytes") ? ar_tokenizer_open(out, name, err)
+                                 : ar_tokenizer_bytes(out, err);
+}
+
+/* Do the settings have the very groups that their recipe makes? */
+static ar_status has_recipe_groups(const settings *s, bool *out,
+                                   ar_error *err) {
+    settings fresh;
+    model_config c;
+    TRY(settings_copy(&fresh, s, err));
+    json_decref(fresh.groups);
+    fresh.groups = NULL;
+    const ar_status status = train_model_of(&fresh, &c, 0, err);
+    *out = status == AR_OK && json_equal(fresh.groups, s->groups);
+    settings_close(&fresh);
+    return status;
+}
+
+ar_status settings_loosen(settings *s, const char *flag, bool new_preset,
+                          ar_error *err) {
+    if (s->groups && (flag || new_preset)) {
+        bool made;
+        TRY(has_recipe_groups(s, &made, err));
+        if (!made && flag)
+            return error_set(err, AR_USAGE,
+                             "%s: the settings have optimizer.groups of their "
+                             "own, which it would not change",
+                             flag);
+        if (made) {
+            json_decref(s->groups);
+            s->groups = NULL;
+        }
+    }
+    if (new_preset) {
+        json_decref(s->config);
+        s->config = NULL;
+    }
+    return AR_OK;
+}
+
+ar_status print_json(json_t *json, ar_error *err) {
+    if (!json) return error_set(err, AR_NOMEM, "out of memory");
     const int failed =
-        json_dumpf(value, stdout, JSON_REAL_PRECISION(17) | JSON_ENSURE_ASCII);
-    json_decref(value);
+        json_dumpf(json, stdout, JSON_REAL_PRECISION(17) | JSON_ENSURE_ASCII);
+    json_decref(json);
     if (failed || putchar('\n') == EOF)
         return error_set(err, AR_IO, "standard output could not be written");
     return AR_OK;

@@ -41,8 +41,25 @@ typedef struct device_args {
 #define OPTIONS_END                                                            \
     { .name = NULL }
 
-/* "1,2,3" or a JSON list of ids.  Free with mem_free.  Errors: AR_USAGE. */
-ar_status parse_ids(const char *list, int32_t **ids, int64_t *n, ar_error *err);
+/* A number of threads for device_options; too many stay too many. */
+int thread_count(int64_t n);
+
+/* "1,2,3" or a JSON list of ids; `name` is for the error.  Free with mem_free.
+ * Errors: AR_USAGE. */
+ar_status parse_ids(const char *name, const char *list, int32_t **ids,
+                    int64_t *n, ar_error *err);
+
+/* Open a tokenizer.json, that of a folder, or the one called "bytes". */
+ar_status open_named_tokenizer(ar_tokenizer **out, const char *name,
+                               ar_error *err);
+
+/* Make room for a flag over the settings of a file: a run's settings.json has
+ * the whole model and every parameter group, and neither would follow a new
+ * preset or rate.  `flag` decides about groups (NULL: none does).  Errors:
+ * AR_USAGE if the groups are not those of a recipe. */
+struct settings;
+ar_status settings_loosen(struct settings *s, const char *flag, bool new_preset,
+                          ar_error *err);
 
 /* All of standard input; free with mem_free. */
 ar_status read_stdin(char **out, size_t *n, ar_error *err);
@@ -53,7 +70,7 @@ ar_status open_tokenizer(ar_tokenizer **out, const char *folder, ar_error *err);
 
 /* One JSON value and a newline on stdout; takes the reference.  Errors:
  * AR_NOMEM (also for a NULL value). */
-ar_status print_json(json_t *value, ar_error *err);
+ar_status print_json(json_t *json, ar_error *err);
 
 /* Decoded text with invalid UTF-8 replaced, NUL-terminated; free with
  * mem_free. */

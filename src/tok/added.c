@@ -120,8 +120,8 @@ static size_t space_end(const added_search *s, size_t at) {
     return at;
 }
 
-static bool may_stand(const added_search *s, const added_token *t,
-                      size_t start, size_t end) {
+static bool may_stand(const added_search *s, const added_token *t, size_t start,
+                      size_t end) {
     if (t->special && !s->special) return false;
     return !t->whole_word || (!word_before(s, start) && !word_after(s, end));
 }

@@ -11,7 +11,7 @@
 enum { ADDED_MAX_BYTES = 4096 };
 
 typedef struct added_token {
-    const char *name; /* as the file has it; owned by the tokenizer */
+    const char *name;  /* as the file has it; owned by the tokenizer */
     const char *bytes; /* what is looked for: the name, normalised or not */
     uint32_t size;     /* of bytes, 1 to ADDED_MAX_BYTES */
     int32_t id;
@@ -24,7 +24,7 @@ typedef struct added_token {
 typedef struct added_set {
     const added_token **sorted; /* [n], by bytes */
     int32_t n;
-    bool has_plain;      /* some are not special */
+    bool has_plain;     /* some are not special */
     int32_t start[257]; /* first whose first byte is b */
 } added_set;
 
@@ -44,7 +44,7 @@ typedef struct added_search {
     const added_set *set;
     const char *text;
     size_t n;
-    bool special;            /* find special tokens too */
+    bool special;      /* find special tokens too */
     size_t from, used; /* where to look next; end of the last span */
 } added_search;
 added_match added_next(added_search *s);

@@ -20,8 +20,7 @@ void bpe_add(bpe *b, int32_t left, int32_t right, int32_t rank, int32_t id) {
     bpe_merge *known = (bpe_merge *)bpe_find(b, left, right);
     if (!known) {
         const uint64_t key = bpe_key(left, right);
-        size_t i =
-            (size_t)(key * 0x9E3779B97F4A7C15u >> 32) & (b->n_slots - 1);
+        size_t i = (size_t)(key * 0x9E3779B97F4A7C15u >> 32) & (b->n_slots - 1);
         while (b->slots[i].key) i = (i + 1) & (b->n_slots - 1);
         known = &b->slots[i];
         known->key = key;

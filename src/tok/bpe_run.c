@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 enum {
-    SHORT = 64,           /* bytes of a piece merged by scanning */
+    SHORT = 64, /* bytes of a piece merged by scanning */
     NO_RANK = INT32_MAX,
     KEY_BYTES = 24,       /* longest piece that is cached */
     FIRST_SLOTS = 1 << 8, /* of the cache */
@@ -192,9 +192,8 @@ static uint64_t hash_key(const uint64_t *key) {
 
 static cached *find_slot(cached *slots, size_t n_slots, const cached *key) {
     size_t i = hash_key(key->key) & (n_slots - 1);
-    while (slots[i].size &&
-           (slots[i].size != key->size ||
-            memcmp(slots[i].key, key->key, sizeof key->key)))
+    while (slots[i].size && (slots[i].size != key->size ||
+                             memcmp(slots[i].key, key->key, sizeof key->key)))
         i = (i + 1) & (n_slots - 1);
     return &slots[i];
 }
@@ -218,8 +217,8 @@ static ar_status grow_cache(bpe_run *r, ar_error *err) {
     return AR_OK;
 }
 
-static ar_status remember(bpe_run *r, cached key, const int32_t *ids,
-                          size_t n, ar_error *err) {
+static ar_status remember(bpe_run *r, cached key, const int32_t *ids, size_t n,
+                          ar_error *err) {
     TRY(grow_cache(r, err));
     if (r->n_pool + n > r->pool_capacity) {
         const size_t want = r->pool_capacity ? 2 * r->pool_capacity : 1024;
@@ -247,8 +246,7 @@ static ar_status encode_long(bpe_run *r, const char *p, size_t n,
 
 /* A piece that is a token by itself, where the model says that this counts. */
 static bool encode_whole(bpe_run *r, const char *p, size_t n) {
-    const int32_t id =
-        r->bpe->ignore_merges ? vocab_find(r->vocab, p, n) : -1;
+    const int32_t id = r->bpe->ignore_merges ? vocab_find(r->vocab, p, n) : -1;
     if (id >= 0) sink_add(r->sink, &id, 1);
     return id >= 0;
 }
@@ -262,7 +260,7 @@ ar_status bpe_run_piece(bpe_run *r, const char *p, size_t n, ar_error *err) {
         const cached *c =
             r->n_slots ? find_slot(r->slots, r->n_slots, &key) : &key;
         if (r->n_slots && c->size) {
-            sink_add(r->sink, r->pool + c->offset, c->n_ids);
+            if (c->n_ids) sink_add(r->sink, r->pool + c->offset, c->n_ids);
             return AR_OK;
         }
     }

@@ -212,8 +212,8 @@ static ar_status merge_pair(training *t, pair found, int32_t rank,
     const size_t first = t->pairs.n;
     TRY(add_token(t, &found, rank, err));
     for (uint32_t at = found.places; at; at = t->pairs.places[at - 1].next)
-        TRY(merge_word(t, t->pairs.places[at - 1].word, &found,
-                       N_BYTES + rank, err));
+        TRY(merge_word(t, t->pairs.places[at - 1].word, &found, N_BYTES + rank,
+                       err));
     return pair_table_push_from(&t->pairs, first, err);
 }
 
@@ -272,15 +272,21 @@ static ar_status set_template(training *t, ar_error *err) {
     text name = {0}, j = {0};
     json_add_string(&name, t->specials[0], strlen(t->specials[0]));
     const char *s = name.failed ? "" : name.data;
-    text_addf(&j, "{\"post_processor\":{\"type\":\"TemplateProcessing\","
-                  "\"single\":[{\"SpecialToken\":{\"id\":%s,\"type_id\":0}},"
-                  "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],", s);
-    text_addf(&j, "\"pair\":[{\"SpecialToken\":{\"id\":%s,\"type_id\":0}},"
-                  "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
-                  "{\"SpecialToken\":{\"id\":%s,\"type_id\":1}},"
-                  "{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}],", s, s);
-    text_addf(&j, "\"special_tokens\":{%s:{\"id\":%s,\"ids\":[%d],"
-                  "\"tokens\":[%s]}}}}", s, s, t->tok->added[0].id, s);
+    text_addf(&j,
+              "{\"post_processor\":{\"type\":\"TemplateProcessing\","
+              "\"single\":[{\"SpecialToken\":{\"id\":%s,\"type_id\":0}},"
+              "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],",
+              s);
+    text_addf(&j,
+              "\"pair\":[{\"SpecialToken\":{\"id\":%s,\"type_id\":0}},"
+              "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
+              "{\"SpecialToken\":{\"id\":%s,\"type_id\":1}},"
+              "{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}],",
+              s, s);
+    text_addf(&j,
+              "\"special_tokens\":{%s:{\"id\":%s,\"ids\":[%d],"
+              "\"tokens\":[%s]}}}}",
+              s, s, t->tok->added[0].id, s);
     ar_status status = text_status(name.failed ? &name : &j, err);
     if (status == AR_OK) status = tokenizer_set_parts(t->tok, j.data, err);
     text_close(&j);

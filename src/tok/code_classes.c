@@ -63,8 +63,8 @@ static ar_status store_row(code_classes *c, const uint8_t *row, uint32_t block,
     return AR_OK;
 }
 
-ar_status code_classes_open(code_classes *out, const code_set *sets,
-                            int n_sets, ar_error *err) {
+ar_status code_classes_open(code_classes *out, const code_set *sets, int n_sets,
+                            ar_error *err) {
     memset(out, 0, sizeof *out);
     walk w = {.sets = sets, .n_sets = n_sets};
     uint32_t end = 0;

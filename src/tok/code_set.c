@@ -68,8 +68,7 @@ void code_set_invert(code_set *s) {
 
 /* Simple case folding, near enough: the lower case of the upper case. */
 static uint32_t fold(uint32_t cp) {
-    return (uint32_t)utf8proc_tolower(
-        utf8proc_toupper((utf8proc_int32_t)cp));
+    return (uint32_t)utf8proc_tolower(utf8proc_toupper((utf8proc_int32_t)cp));
 }
 
 /* All letters with cases lie below this. */

@@ -25,7 +25,7 @@ typedef struct code_set {
 void code_set_add(code_set *s, uint32_t first, uint32_t last);
 void code_set_add_set(code_set *s, const code_set *other);
 void code_set_finish(code_set *s);
-void code_set_invert(code_set *s);   /* a finished set; stays finished */
+void code_set_invert(code_set *s);    /* a finished set; stays finished */
 void code_set_add_cases(code_set *s); /* a finished set; stays finished */
 bool code_set_equal(const code_set *a, const code_set *b);
 void code_set_close(code_set *s);

@@ -12,8 +12,7 @@ typedef struct encoding {
     text rooms[2]; /* for normalising */
 } encoding;
 
-static ar_status take_piece(void *ctx, const char *p, size_t n,
-                            ar_error *err) {
+static ar_status take_piece(void *ctx, const char *p, size_t n, ar_error *err) {
     return bpe_run_piece(((encoding *)ctx)->model, p, n, err);
 }
 
@@ -61,8 +60,7 @@ ar_status ar_tokenizer_encode(const ar_tokenizer *tok, const char *p, size_t n,
                               unsigned flags, int32_t *ids, size_t capacity,
                               size_t *count, ar_error *err) {
     if (n > (size_t)1 << 31)
-        return error_set(err, AR_RANGE,
-                         "a document of more than 2^31 bytes");
+        return error_set(err, AR_RANGE, "a document of more than 2^31 bytes");
     encoding e = {.tok = tok,
                   .special = flags & AR_SPECIAL,
                   .sink = {.ids = ids, .capacity = capacity}};

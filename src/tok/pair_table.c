@@ -107,8 +107,7 @@ static void sift_down(pair_table *t, size_t i, pair_rank r) {
     pair_rank *h = t->heap;
     size_t child;
     while ((child = 2 * i + 1) < t->n_heap) {
-        if (child + 1 < t->n_heap && before(t, h[child + 1], h[child]))
-            child++;
+        if (child + 1 < t->n_heap && before(t, h[child + 1], h[child])) child++;
         if (!before(t, h[child], r)) break;
         h[i] = h[child];
         i = child;

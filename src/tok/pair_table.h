@@ -45,8 +45,7 @@ typedef struct pair_table {
 ar_status pair_table_add(pair_table *t, int32_t left, int32_t right,
                          uint32_t word, int64_t delta, ar_error *err);
 /* Take occurrences of a known pair away. */
-void pair_table_take(pair_table *t, int32_t left, int32_t right,
-                     int64_t delta);
+void pair_table_take(pair_table *t, int32_t left, int32_t right, int64_t delta);
 /* Put all pairs from index `first` on into the heap. */
 ar_status pair_table_push_from(pair_table *t, size_t first, ar_error *err);
 /* The most frequent pair, of equals the smaller (left, then right); or NULL

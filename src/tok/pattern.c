@@ -73,7 +73,7 @@ static ar_status compile(pattern *p, const parsed_pattern *parsed,
                                     PCRE2_NO_AUTO_CAPTURE | PCRE2_NEVER_UTF,
                                     &code, &at, c)
                     : NULL;
-        if (!c || (!p->code && code == PCRE2_ERROR_NOMEMORY)) {
+        if (!c || (!p->code && code == PCRE2_ERROR_HEAP_FAILED)) {
             s = error_set(err, AR_NOMEM, "out of memory for a pattern");
         } else if (!p->code) {
             char why[120] = "";
@@ -91,8 +91,7 @@ static ar_status build(pattern *p, const char *source, ar_error *err) {
     if (!p->memory)
         return error_set(err, AR_NOMEM, "out of memory for a pattern");
     parsed_pattern *parsed = mem_new(parsed_pattern, 1);
-    if (!parsed)
-        return error_set(err, AR_NOMEM, "out of memory for a pattern");
+    if (!parsed) return error_set(err, AR_NOMEM, "out of memory for a pattern");
     ar_status s = pattern_parse(parsed, source, err);
     if (s == AR_OK)
         s = code_classes_open(&p->classes, parsed->sets, parsed->n_sets, err);
@@ -175,17 +174,18 @@ void matcher_close(matcher *m) {
  * by itself. */
 static ar_status grow_stack(matcher *m, ar_error *err) {
     m->stack = pcre2_jit_stack_create(1 << 16, 1 << 26, m->memory);
-    if (!m->stack) return error_set(err, AR_NOMEM, "out of memory for matching");
+    if (!m->stack)
+        return error_set(err, AR_NOMEM, "out of memory for matching");
     pcre2_jit_stack_assign(m->context, NULL, m->stack);
     return AR_OK;
 }
 
 static int run(const pattern *p, matcher *m, const uint8_t *codes, size_t n,
                size_t from) {
-    return p->compiled ? pcre2_jit_match(p->code, codes, n, from, 0, m->data,
-                                         m->context)
-                       : pcre2_match(p->code, codes, n, from, 0, m->data,
-                                     m->context);
+    return p->compiled
+               ? pcre2_jit_match(p->code, codes, n, from, 0, m->data,
+                                 m->context)
+               : pcre2_match(p->code, codes, n, from, 0, m->data, m->context);
 }
 
 static ar_status find_failed(int code, ar_error *err) {

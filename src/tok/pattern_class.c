@@ -53,8 +53,7 @@ static ar_status read_category(pattern_reader *r, bool invert, code_set *set,
     if (r->p == r->end)
         return error_set(err, AR_FORMAT, "the pattern ends in \\p");
     if (*r->p == '{') {
-        const unsigned char *close =
-            memchr(r->p, '}', (size_t)(r->end - r->p));
+        const unsigned char *close = memchr(r->p, '}', (size_t)(r->end - r->p));
         if (!close)
             return error_set(err, AR_FORMAT, "\\p{ without } in the pattern");
         name++;
@@ -95,31 +94,32 @@ static void add_shorthand(code_set *set, int letter) {
     code_set_close(&chosen);
 }
 
-ar_status pattern_read_escape(pattern_reader *r, code_set *set,
-                              int32_t *single, ar_error *err) {
+/* A letter that stands for a control character, or a mark for itself. */
+static bool read_plain(uint32_t c, int32_t *single) {
     static const char letters[] = "nrtfvae", values[] = "\n\r\t\f\v\a\x1B";
+    const char *at = c && c < 0x80 ? strchr(letters, (int)c) : NULL;
+    const bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+    *single = at ? values[at - letters] : (int32_t)c;
+    return at || c >= 0x80 ||
+           (c >= ' ' && !letter && !(c >= '0' && c <= '9') && c != '_');
+}
+
+ar_status pattern_read_escape(pattern_reader *r, code_set *set, int32_t *single,
+                              ar_error *err) {
     *single = -1;
     if (r->p == r->end)
         return error_set(err, AR_FORMAT, "the pattern ends in \\");
     const uint32_t c = pattern_next(r);
     if (c == 'p' || c == 'P') return read_category(r, c == 'P', set, err);
-    if (c < 0x80 && c && strchr("sSdDwW", (int)c)) {
+    if (c && c < 0x80 && strchr("sSdDwW", (int)c)) {
         add_shorthand(set, (int)c);
         return AR_OK;
     }
-    const char *at = c < 0x80 && c ? strchr(letters, (int)c) : NULL;
-    if (at) {
-        *single = values[at - letters];
-    } else if (c == 'x' || c == 'u') {
+    if (c == 'x' || c == 'u')
         TRY(read_code(r, (int)c, single, err));
-    } else {
-        const bool mark = c < 0x80 && c > ' ' && hex_value((int)c) < 0 &&
-                          !((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-        if (!mark && c != ' ' && c < 0x80)
-            return error_set(err, AR_UNSUPPORTED,
-                             "\\%c in the pattern is not supported", (int)c);
-        *single = (int32_t)c;
-    }
+    else if (!read_plain(c, single))
+        return error_set(err, AR_UNSUPPORTED,
+                         "\\%c in the pattern is not supported", (int)c);
     code_set_add(set, (uint32_t)*single, (uint32_t)*single);
     return AR_OK;
 }

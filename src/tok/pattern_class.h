@@ -15,8 +15,8 @@ uint32_t pattern_next(pattern_reader *r);
 
 /* After "\": adds the set that the escape stands for.  *single is the code
  * point, or -1 for a class such as \s. */
-ar_status pattern_read_escape(pattern_reader *r, code_set *set,
-                              int32_t *single, ar_error *err);
+ar_status pattern_read_escape(pattern_reader *r, code_set *set, int32_t *single,
+                              ar_error *err);
 
 /* After "[": adds the set up to and with "]". */
 ar_status pattern_read_class(pattern_reader *r, bool caseless, code_set *set,

@@ -119,12 +119,13 @@ static ar_status add_escape(parser *q, ar_error *err) {
         return s;
     }
     code_set_finish(&set);
-    if (q->caseless) code_set_add_cases(&set);
+    /* Oniguruma folds \p{..} in brackets only */
+    if (q->caseless && single >= 0) code_set_add_cases(&set);
     return add_set(q, &set, err);
 }
 
 /* The kinds of groups, as they are written. */
-static const char *const openings[] = {"?i:", "?:",  "?=",  "?!",
+static const char *const openings[] = {"?i:", "?:",  "?=", "?!",
                                        "?<=", "?<!", "?>", "?i)"};
 enum { N_OPENINGS = sizeof openings / sizeof *openings };
 
@@ -235,8 +236,7 @@ ar_status pattern_parse(parsed_pattern *out, const char *source,
     const unsigned char *p = (const unsigned char *)source;
     parser q = {.out = out, .r = {p, p + n}};
     while (q.r.p < q.r.end) TRY(parse_one(&q, err));
-    if (q.depth)
-        return error_set(err, AR_FORMAT, "( without ) in the pattern");
+    if (q.depth) return error_set(err, AR_FORMAT, "( without ) in the pattern");
     return text_status(&out->text, err);
 }
 

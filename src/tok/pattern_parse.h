@@ -22,8 +22,7 @@ typedef struct parsed_pattern {
 } parsed_pattern;
 
 /* Errors: as pattern_open.  Close it in any case. */
-ar_status pattern_parse(parsed_pattern *out, const char *source,
-                        ar_error *err);
+ar_status pattern_parse(parsed_pattern *out, const char *source, ar_error *err);
 void pattern_parse_close(parsed_pattern *p);
 
 #endif

@@ -25,9 +25,9 @@ static ar_status read_token(ar_tokenizer *tok, const char *name,
         return error_set(err, AR_NOMEM, "out of memory for a vocabulary");
     const long k = byte_chars_decode(name, n, bytes);
     const ar_status s =
-        k >= 0 ? vocab_set(&tok->vocab, id, bytes, (size_t)k, TOKEN_MODEL, err)
-               : vocab_set(&tok->vocab, id, name, n, TOKEN_MODEL | TOKEN_RAW,
-                           err);
+        k >= 0
+            ? vocab_set(&tok->vocab, id, bytes, (size_t)k, TOKEN_MODEL, err)
+            : vocab_set(&tok->vocab, id, name, n, TOKEN_MODEL | TOKEN_RAW, err);
     if (bytes != few) mem_free(bytes);
     return s;
 }
@@ -66,8 +66,8 @@ static ar_status split_merge(const json_t *m, text *t, size_t rank,
     return text_status(t, err);
 }
 
-static ar_status find_token(const json_t *ids, const char *name,
-                            int32_t *id, size_t rank, ar_error *err) {
+static ar_status find_token(const json_t *ids, const char *name, int32_t *id,
+                            size_t rank, ar_error *err) {
     const json_t *v = json_object_get(ids, name);
     if (!v)
         return error_set(err, AR_FORMAT,
@@ -120,8 +120,8 @@ static ar_status reject_settings(const json_t *o, ar_error *err) {
         const char *value;
         TRY(field_text(o, "model", names[i], &value, err));
         if (value && *value)
-            return error_set(err, AR_UNSUPPORTED,
-                             "model: %s is not supported", names[i]);
+            return error_set(err, AR_UNSUPPORTED, "model: %s is not supported",
+                             names[i]);
     }
     const json_t *dropout = json_object_get(o, "dropout");
     if (dropout && !json_is_null(dropout) && json_number_value(dropout) != 0)

@@ -49,8 +49,7 @@ static ar_status add_around(ar_tokenizer *tok, const int32_t *ids, int n,
 static ar_status template_ids(const json_t *o, const char *name, int32_t *ids,
                               int *n, ar_error *err) {
     const json_t *known = json_object_get(o, "special_tokens");
-    const json_t *list =
-        json_object_get(json_object_get(known, name), "ids");
+    const json_t *list = json_object_get(json_object_get(known, name), "ids");
     const size_t more = json_array_size(list);
     if (!json_is_array(list))
         return error_set(err, AR_FORMAT,
@@ -78,8 +77,8 @@ static ar_status read_template(ar_tokenizer *tok, const json_t *o,
         const json_t *piece = json_array_get(single, i);
         const json_t *special = json_object_get(piece, "SpecialToken");
         const json_t *sequence = json_object_get(piece, "Sequence");
-        const char *name =
-            json_string_value(json_object_get(special ? special : sequence, "id"));
+        const char *name = json_string_value(
+            json_object_get(special ? special : sequence, "id"));
         if (!name)
             return error_set(err, AR_FORMAT,
                              "post_processor: piece %zu of \"single\" is "

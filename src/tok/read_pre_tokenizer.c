@@ -57,8 +57,7 @@ static ar_status read_behavior(const json_t *o, enum cut_behavior *out,
 }
 
 /* {"Regex": pattern} or {"String": literal} */
-static ar_status read_split(ar_tokenizer *tok, const json_t *o,
-                            ar_error *err) {
+static ar_status read_split(ar_tokenizer *tok, const json_t *o, ar_error *err) {
     cut_step step = {0};
     TRY(read_behavior(o, &step.behavior, err));
     TRY(field_bool(o, "pre_tokenizer", "invert", false, &step.invert, err));

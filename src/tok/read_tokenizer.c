@@ -133,8 +133,7 @@ ar_status tokenizer_read_added(ar_tokenizer *tok, const json_t *root,
     tok->added = arena_new(&tok->memory, added_token, n);
     if (!tok->added) return no_memory(err);
     for (size_t i = 0; i < n; i++) {
-        TRY(read_added(tok, json_array_get(list, i), ids, &tok->added[i],
-                       err));
+        TRY(read_added(tok, json_array_get(list, i), ids, &tok->added[i], err));
         tok->n_added++;
     }
     if (n) qsort(tok->added, n, sizeof *tok->added, by_id);
@@ -147,8 +146,8 @@ ar_status tokenizer_read_added(ar_tokenizer *tok, const json_t *root,
 
 static ar_status check_template(const ar_tokenizer *tok, ar_error *err) {
     for (int i = 0; i < tok->n_before + tok->n_after; i++) {
-        const int32_t id = i < tok->n_before ? tok->before[i]
-                                             : tok->after[i - tok->n_before];
+        const int32_t id =
+            i < tok->n_before ? tok->before[i] : tok->after[i - tok->n_before];
         if (!vocab_has(&tok->vocab, id))
             return error_set(err, AR_FORMAT,
                              "post_processor adds id %d, which is no token",
@@ -207,8 +206,7 @@ static ar_status read_config(ar_tokenizer *tok, const char *folder,
     return AR_OK;
 }
 
-static ar_status open_file(ar_tokenizer *tok, const char *path,
-                           ar_error *err) {
+static ar_status open_file(ar_tokenizer *tok, const char *path, ar_error *err) {
     char *data = NULL;
     size_t size;
     TRY(file_read(path, MAX_FILE, &data, &size, err));

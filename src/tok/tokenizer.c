@@ -9,8 +9,7 @@
 
 ar_status tokenizer_new(ar_tokenizer **out, ar_error *err) {
     *out = mem_new(ar_tokenizer, 1);
-    if (!*out)
-        return error_set(err, AR_NOMEM, "out of memory for a tokenizer");
+    if (!*out) return error_set(err, AR_NOMEM, "out of memory for a tokenizer");
     arena_open(&(*out)->memory, 1 << 14);
     (*out)->bos = (*out)->eos = -1;
     return AR_OK;

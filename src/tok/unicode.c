@@ -50,8 +50,7 @@ static bool has_word(const unicode_kind *k, const kind_test *t) {
 static uint32_t block_bits(uint32_t block, const kind_test *t) {
     uint32_t bits = 0;
     for (uint32_t i = 0; i < 16; i++) {
-        const unicode_kind *k =
-            &unicode_kinds[unicode_third[block * 16 + i]];
+        const unicode_kind *k = &unicode_kinds[unicode_third[block * 16 + i]];
         bits |= (uint32_t)t->has(k, t) << i;
     }
     return bits;

@@ -13,9 +13,9 @@ enum { VOCAB_MAX = 1 << 24 }; /* ids are below */
 
 enum token_flag {
     TOKEN_KNOWN = 1,
-    TOKEN_MODEL = 2,   /* in the model's own vocabulary */
-    TOKEN_RAW = 4,     /* written in files as it is, not byte by byte */
-    TOKEN_ADDED = 8,   /* found in a text before it is cut into pieces */
+    TOKEN_MODEL = 2, /* in the model's own vocabulary */
+    TOKEN_RAW = 4,   /* written in files as it is, not byte by byte */
+    TOKEN_ADDED = 8, /* found in a text before it is cut into pieces */
     TOKEN_SPECIAL = 16,
 };
 

@@ -30,8 +30,7 @@ static ar_status grow_slots(word_count *w, ar_error *err) {
 static ar_status append(word_count *w, counted_word word, const char *p,
                         ar_error *err) {
     if (w->n == UINT32_MAX - 1)
-        return error_set(err, AR_RANGE,
-                         "the corpus has 2^32 distinct pieces");
+        return error_set(err, AR_RANGE, "the corpus has 2^32 distinct pieces");
     if (w->n == w->capacity) {
         const size_t want = w->capacity ? 2 * w->capacity : 1024;
         counted_word *words = mem_realloc(w->words, want * sizeof *words);

@@ -24,8 +24,7 @@ typedef struct word_count {
 } word_count;
 
 /* Errors: AR_NOMEM, AR_RANGE (2^32 distinct pieces). */
-ar_status word_count_add(word_count *w, const char *p, size_t n,
-                         ar_error *err);
+ar_status word_count_add(word_count *w, const char *p, size_t n, ar_error *err);
 void word_count_close(word_count *w);
 
 #endif

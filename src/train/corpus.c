@@ -127,9 +127,9 @@ static ar_status next_part(void *ctx, const char **text, size_t *n,
         if (!*text) return AR_OK;
         const uint64_t start = p->at;
         p->at += *n;
-        size_t cut = start >= p->cut       ? 0
-                     : p->at <= p->cut     ? *n
-                                           : (size_t)(p->cut - start);
+        size_t cut = start >= p->cut   ? 0
+                     : p->at <= p->cut ? *n
+                                       : (size_t)(p->cut - start);
         if (cut && cut < *n) cut = char_start(*text, *n, cut);
         if (p->held_out) {
             *text += cut;
@@ -220,14 +220,14 @@ static ar_status write_record(const settings *s, const char *run, uint64_t cut,
                               const corpus_counts counts[2], ar_error *err) {
     char path[PATH_SIZE];
     TRY(file_join(path, sizeof path, run, "data.json", err));
-    json_t *json = json_pack(
-        "{s:O, s:f, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "text", s->text,
-        "held_out", s->held_out, "key", s->key, "tokenizer", s->tokenizer,
-        "train_bytes", (json_int_t)cut, "train_tokens",
-        (json_int_t)counts[0].n_tokens, "documents",
-        (json_int_t)counts[0].n_documents, "val_bytes",
-        (json_int_t)counts[1].n_bytes, "val_tokens",
-        (json_int_t)counts[1].n_tokens);
+    json_t *json =
+        json_pack("{s:O, s:f, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "text",
+                  s->text, "held_out", s->held_out, "key", s->key, "tokenizer",
+                  s->tokenizer, "train_bytes", (json_int_t)cut, "train_tokens",
+                  (json_int_t)counts[0].n_tokens, "documents",
+                  (json_int_t)counts[0].n_documents, "val_bytes",
+                  (json_int_t)counts[1].n_bytes, "val_tokens",
+                  (json_int_t)counts[1].n_tokens);
     char *data = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     json_decref(json);
     if (!data) return error_set(err, AR_NOMEM, "out of memory");
@@ -297,8 +297,8 @@ static ar_status prepare_text(corpus *c, const settings *s, const char *run,
     text_part p = {.hooks = hooks};
     ar_status status = add_setting(&paths, &n, s->text, err);
     if (status == AR_OK)
-        status = documents_open(&p.d, (const char *const *)paths, n, s->key,
-                                err);
+        status =
+            documents_open(&p.d, (const char *const *)paths, n, s->key, err);
     if (status == AR_OK) status = make_shards(c, s, run, n_vocab, &p, err);
     documents_close(p.d);
     free_paths(paths, n);
@@ -331,9 +331,9 @@ ar_status corpus_open(corpus *out, const settings *s, const char *run,
         return error_set(err, AR_USAGE,
                          "there is nothing to train on: give text, --tokens "
                          "or --data");
-    const ar_status status =
-        shards ? open_shards(out, s, err)
-               : open_text(out, s, run, n_vocab, hooks, err);
+    const ar_status status = shards
+                                 ? open_shards(out, s, err)
+                                 : open_text(out, s, run, n_vocab, hooks, err);
     if (status != AR_OK) corpus_close(out);
     return status;
 }

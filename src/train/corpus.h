@@ -40,7 +40,7 @@ typedef struct corpus_counts {
 typedef ar_status corpus_next(void *ctx, const char **text, size_t *n,
                               ar_error *err);
 ar_status corpus_write(const ar_tokenizer *tok, corpus_next *next, void *ctx,
-                       const char *folder, const char *name,
-                       corpus_counts *out, ar_error *err);
+                       const char *folder, const char *name, corpus_counts *out,
+                       ar_error *err);
 
 #endif

@@ -10,7 +10,8 @@
 #include "train/corpus.h"
 
 /* A shard is written when it has this many tokens; a document is encoded in
- * pieces of at most this many bytes, cut behind a newline where there is one. */
+ * pieces of at most this many bytes, cut behind a newline where there is one.
+ */
 enum { SHARD_TOKENS = 1 << 26, PIECE_BYTES = 16 << 20 };
 
 typedef struct shard_maker {
@@ -90,8 +91,8 @@ static ar_status write_all(shard_maker *m, corpus_next *next, void *ctx,
 }
 
 ar_status corpus_write(const ar_tokenizer *tok, corpus_next *next, void *ctx,
-                       const char *folder, const char *name,
-                       corpus_counts *out, ar_error *err) {
+                       const char *folder, const char *name, corpus_counts *out,
+                       ar_error *err) {
     shard_maker m = {
         .tok = tok,
         .folder = folder,

@@ -9,9 +9,7 @@
 #include "base/mem.h"
 #include "train/scorer.h"
 
-double eval_loss(const eval_result *r) {
-    return r->nats / (double)r->n_tokens;
-}
+double eval_loss(const eval_result *r) { return r->nats / (double)r->n_tokens; }
 
 double eval_perplexity(const eval_result *r) { return exp(eval_loss(r)); }
 
@@ -145,8 +143,8 @@ static ar_status encode_text(const ar_tokenizer *tok, const char *text,
     if (!ids) return error_set(err, AR_NOMEM, "out of memory for the text");
     const size_t first = bos >= 0;
     if (first) ids[0] = bos;
-    const ar_status status = ar_tokenizer_encode(tok, text, n, 0, ids + first,
-                                                 count, &count, err);
+    const ar_status status =
+        ar_tokenizer_encode(tok, text, n, 0, ids + first, count, &count, err);
     if (status != AR_OK) {
         mem_free(ids);
         return status;
@@ -165,11 +163,12 @@ ar_status eval_text(const model *m, const ar_tokenizer *tok, const char *text,
         return error_set(err, AR_RANGE,
                          "the tokenizer has %d entries, the model %" PRId64,
                          (int)ar_tokenizer_vocab(tok), m->config.n_vocab);
-    eval_windows w = {.tok = tok, .stride = opt->stride, .score = score_text,
+    eval_windows w = {.tok = tok,
+                      .stride = opt->stride,
+                      .score = score_text,
                       .progress = text_progress};
     w.tokens = opt->tokens;
-    if (!w.tokens)
-        w.tokens = m->config.n_ctx < 1024 ? m->config.n_ctx : 1024;
+    if (!w.tokens) w.tokens = m->config.n_ctx < 1024 ? m->config.n_ctx : 1024;
     w.rows = opt->rows;
     if (!w.rows) w.rows = w.tokens < 4096 ? 4096 / w.tokens : 1;
     int32_t *ids;

@@ -42,12 +42,12 @@ ar_status eval_windows_run(const eval_windows *w, eval_result *out,
                            ar_error *err);
 
 typedef struct eval_options {
-    const char *device;   /* "cpu" */
-    int n_threads;        /* 0 = all */
-    const char *kernels;  /* NULL = best */
-    int64_t rows;         /* B; 0 = about 4096 tokens */
-    int64_t tokens;       /* T; 0 = the model's context, at most 1024 */
-    int64_t stride;       /* 0 = T */
+    const char *device;  /* "cpu" */
+    int n_threads;       /* 0 = all */
+    const char *kernels; /* NULL = best */
+    int64_t rows;        /* B; 0 = about 4096 tokens */
+    int64_t tokens;      /* T; 0 = the model's context, at most 1024 */
+    int64_t stride;      /* 0 = T */
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
 } eval_options;

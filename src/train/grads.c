@@ -11,8 +11,8 @@
 static ar_status check_ids(const grads_batch *b, int64_t n_vocab,
                            ar_error *err) {
     for (int64_t i = 0; i < b->rows * b->tokens; i++)
-        if (b->inputs[i] < 0 || b->inputs[i] >= n_vocab ||
-            b->targets[i] < -1 || b->targets[i] >= n_vocab)
+        if (b->inputs[i] < 0 || b->inputs[i] >= n_vocab || b->targets[i] < -1 ||
+            b->targets[i] >= n_vocab)
             return error_set(err, AR_RANGE,
                              "row %" PRId64 ", place %" PRId64
                              ": the id is not in the vocabulary of %" PRId64,

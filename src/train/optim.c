@@ -8,7 +8,7 @@
 #include "base/error.h"
 
 const optim_info optim_table[OPTIM_COUNT] = {
-#define OPTIMIZER(id, name, states, matrices, build, hyper, text) \
+#define OPTIMIZER(id, name, states, matrices, build, hyper, text)              \
     {name, states, matrices, build, hyper, text},
 #include "train/optimizers.def"
 #undef OPTIMIZER
@@ -54,8 +54,7 @@ static ar_status read_match(optim_group *group, const json_t *v,
     return AR_OK;
 }
 
-static ar_status read_kind(optim_group *group, const json_t *v,
-                           ar_error *err) {
+static ar_status read_kind(optim_group *group, const json_t *v, ar_error *err) {
     const char *name = json_string_value(v);
     for (int i = 0; name && i < OPTIM_COUNT; i++)
         if (strcmp(name, optim_table[i].name) == 0) {
@@ -86,17 +85,16 @@ static ar_status read_number(optim_group *group, int i, const json_t *v,
     memcpy(name + n + k + 3, numbers[i].name, strlen(numbers[i].name) + 1);
     TRY(ramp_read(&group->number[i], v, name, err));
     const ramp *r = &group->number[i];
-    const double most = i == NUMBER_BETA1 || i == NUMBER_BETA2 ||
-                                i == NUMBER_MOMENTUM
-                            ? 1
-                            : 1e9;
+    const double most =
+        i == NUMBER_BETA1 || i == NUMBER_BETA2 || i == NUMBER_MOMENTUM ? 1
+                                                                       : 1e9;
     if (!(r->from >= 0 && r->from <= most && r->to >= 0 && r->to <= most))
         return bad_key(group, numbers[i].name, "within its range", err);
     return AR_OK;
 }
 
-static ar_status read_key(optim_group *group, const char *key,
-                          const json_t *v, ar_error *err) {
+static ar_status read_key(optim_group *group, const char *key, const json_t *v,
+                          ar_error *err) {
     for (int i = 0; i < NUMBER_COUNT; i++)
         if (strcmp(key, numbers[i].name) == 0)
             return read_number(group, i, v, err);
@@ -163,9 +161,8 @@ static json_t *group_json(const optim_group *group) {
     json_t *match = json_array();
     for (int i = 0; i < group->n_terms; i++)
         json_array_append_new(match, json_string(group->term[i]));
-    json_t *json =
-        json_pack("{s:s, s:o, s:s}", "name", group->name, "match", match,
-                  "optimizer", optim_table[group->kind].name);
+    json_t *json = json_pack("{s:s, s:o, s:s}", "name", group->name, "match",
+                             match, "optimizer", optim_table[group->kind].name);
     if (!json) return NULL;
     int failed = 0;
     for (int i = 0; i < NUMBER_COUNT; i++)
@@ -174,10 +171,10 @@ static json_t *group_json(const optim_group *group) {
     if (group->nesterov)
         failed |= json_object_set_new(json, "nesterov", json_true()) != 0;
     if (optim_table[group->kind].matrices) {
-        failed |= json_object_set_new(
-                      json, "method", json_string(methods[group->method])) != 0;
-        failed |= json_object_set_new(json, "steps",
-                                      json_integer(group->steps)) != 0;
+        failed |= json_object_set_new(json, "method",
+                                      json_string(methods[group->method])) != 0;
+        failed |=
+            json_object_set_new(json, "steps", json_integer(group->steps)) != 0;
     }
     if (!failed) return json;
     json_decref(json);

@@ -20,19 +20,19 @@ enum optim_kind {
 };
 
 /* Numbers of a group that may change from step to step. */
-#define OPTIM_NUMBER_LIST(X)              \
-    X(LR, "lr", 0)                        \
-    X(BETA1, "beta1", 0.9)                \
-    X(BETA2, "beta2", 0.95)               \
-    X(EPS, "eps", 1e-8)                   \
-    X(WEIGHT_DECAY, "weight_decay", 0)    \
+#define OPTIM_NUMBER_LIST(X)                                                   \
+    X(LR, "lr", 0)                                                             \
+    X(BETA1, "beta1", 0.9)                                                     \
+    X(BETA2, "beta2", 0.95)                                                    \
+    X(EPS, "eps", 1e-8)                                                        \
+    X(WEIGHT_DECAY, "weight_decay", 0)                                         \
     X(MOMENTUM, "momentum", 0.95)
 
 enum optim_number {
 #define X(id, name, value) NUMBER_##id,
     OPTIM_NUMBER_LIST(X)
 #undef X
-    NUMBER_COUNT
+        NUMBER_COUNT
 };
 
 /* Ways to make a matrix orthogonal. */
@@ -49,9 +49,9 @@ typedef struct optim_group {
     char term[MAX_TERMS][TERM_SIZE];
     int n_terms;
     ramp number[NUMBER_COUNT];
-    bool nesterov;            /* SGD */
-    enum muon_method method;  /* MUON, NORMUON */
-    int steps;                /* iterations of the method, 5 */
+    bool nesterov;           /* SGD */
+    enum muon_method method; /* MUON, NORMUON */
+    int steps;               /* iterations of the method, 5 */
 } optim_group;
 
 typedef struct optim_groups {
@@ -90,11 +90,11 @@ ar_status optim_resolve(settings *s, const model_config *c, ar_error *err);
 typedef struct optim_param {
     const optim_group *group;
     const param_spec *spec;
-    ar_type type;     /* of the parameter: F32 or F64 */
-    bool transposed;  /* a matrix stored [in, out] */
-    ref p, grad;      /* STATE, INPUT */
-    ref state[2];     /* STATE */
-    ref hyper;        /* INPUT F64 [8] */
+    ar_type type;    /* of the parameter: F32 or F64 */
+    bool transposed; /* a matrix stored [in, out] */
+    ref p, grad;     /* STATE, INPUT */
+    ref state[2];    /* STATE */
+    ref hyper;       /* INPUT F64 [8] */
 } optim_param;
 
 typedef void optim_build(graph *g, const optim_param *p);

@@ -27,8 +27,7 @@ void optim_hyper_muon(const optim_group *group, const optim_moment *m,
     h[H_MU] = mu;
     h[H_ONE_MINUS_MU] = 1 - mu;
     h[H_DECAY] = ramp_at(&group->number[NUMBER_WEIGHT_DECAY], m->clock);
-    h[H_ONE_MINUS_BETA2] =
-        1 - ramp_at(&group->number[NUMBER_BETA2], m->clock);
+    h[H_ONE_MINUS_BETA2] = 1 - ramp_at(&group->number[NUMBER_BETA2], m->clock);
     h[H_SCALE] = m->scale;
 }
 
@@ -77,8 +76,8 @@ static ref norm(graph *g, ref x) {
 static ref orthogonal(graph *g, const optim_group *group, ref u) {
     const double factor = group->method == MUON_QUINTIC ? 1 : 1.02;
     const double eps = group->method == MUON_QUINTIC ? 1e-7 : 1e-6;
-    ref x = graph_mul(
-        g, u, unary(g, UNARY_RECIPROCAL, norm(g, u), factor, eps));
+    ref x =
+        graph_mul(g, u, unary(g, UNARY_RECIPROCAL, norm(g, u), factor, eps));
     for (int i = 0; i < group->steps; i++) {
         const double *c = coefficients(group, i);
         const ref a = graph_matmul(g, x, graph_transpose(g, x), NULL);
@@ -97,11 +96,9 @@ static ref normalized(graph *g, const optim_param *p, ref x) {
     const double n = (double)s.dim[axis];
     const ref vm =
         graph_affine(g, graph_reduce(g, REDUCE_SUM_SQR, x, axis), 1 / n, 0);
-    const ref step =
-        graph_mul(g, graph_sub(g, vm, p->state[1]),
-                  number(g, p, H_ONE_MINUS_BETA2));
-    const ref v =
-        graph_store(g, p->state[1], graph_add(g, p->state[1], step));
+    const ref step = graph_mul(g, graph_sub(g, vm, p->state[1]),
+                               number(g, p, H_ONE_MINUS_BETA2));
+    const ref v = graph_store(g, p->state[1], graph_add(g, p->state[1], step));
     const ref floor_v =
         graph_binary(g, BINARY_MAX, v, graph_scalar(g, p->type, 1e-10));
     const ref scale = unary(g, UNARY_RSQRT, floor_v, 1, 0);
@@ -127,13 +124,12 @@ static ref stepped(graph *g, const optim_param *p, ref weight, ref x) {
     ref decay;
     if (p->group->kind == OPTIM_NORMUON) {
         const ref zero = graph_scalar(g, p->type, 0);
-        const ref agree = graph_binary(
-            g, BINARY_GE, graph_mul(g, x, weight), zero);
+        const ref agree =
+            graph_binary(g, BINARY_GE, graph_mul(g, x, weight), zero);
         decay = graph_mul(g, graph_mul(g, weight, agree),
                           graph_mul(g, lr_x, number(g, p, H_DECAY)));
     } else {
-        decay = graph_mul(g, weight,
-                          graph_mul(g, lr, number(g, p, H_DECAY)));
+        decay = graph_mul(g, weight, graph_mul(g, lr, number(g, p, H_DECAY)));
     }
     return graph_sub(g, weight, graph_add(g, move, decay));
 }

@@ -53,8 +53,8 @@ static void set_numbers(optim_group *group, const settings *s, double lr,
 /* One optimiser, decay on tensors of two dimensions; Muon's matrices first. */
 static void plain_groups(optim_groups *groups, const settings *s) {
     static const enum optim_kind kinds[] = {
-        [RECIPE_SGD] = OPTIM_SGD,     [RECIPE_ADAMW] = OPTIM_ADAMW,
-        [RECIPE_LION] = OPTIM_LION,   [RECIPE_MUON] = OPTIM_MUON,
+        [RECIPE_SGD] = OPTIM_SGD,         [RECIPE_ADAMW] = OPTIM_ADAMW,
+        [RECIPE_LION] = OPTIM_LION,       [RECIPE_MUON] = OPTIM_MUON,
         [RECIPE_NORMUON] = OPTIM_NORMUON,
     };
     enum optim_kind kind = kinds[s->recipe];
@@ -87,8 +87,8 @@ static void ar_groups(optim_groups *groups, const settings *s,
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         optim_group *group =
             add_group(groups, rows[i].name, rows[i].term, OPTIM_ADAMW);
-        set_numbers(group, s,
-                    s->lr * rows[i].lr * (rows[i].scaled ? width : 1), 0);
+        set_numbers(group, s, s->lr * rows[i].lr * (rows[i].scaled ? width : 1),
+                    0);
         group->number[NUMBER_BETA1] = fixed(rows[i].beta1);
         group->number[NUMBER_BETA2] = fixed(0.95);
         group->number[NUMBER_EPS] =
@@ -99,8 +99,8 @@ static void ar_groups(optim_groups *groups, const settings *s,
     m->number[NUMBER_MOMENTUM] = (ramp){0.85, s->momentum, 300};
     m->number[NUMBER_WEIGHT_DECAY] = (ramp){s->weight_decay, 0, 0};
     /* What other architectures have besides: norms, biases, positions. */
-    set_numbers(add_group(groups, "rest", "*", OPTIM_ADAMW), s,
-                s->lr * 1e-3, 0);
+    set_numbers(add_group(groups, "rest", "*", OPTIM_ADAMW), s, s->lr * 1e-3,
+                0);
 }
 
 static ar_status make_groups(settings *s, const model_config *c,
@@ -126,7 +126,8 @@ ar_status optim_resolve(settings *s, const model_config *c, ar_error *err) {
     if (s->shape == SCHEDULE_AUTO) s->shape = (int)d->shape;
     if (s->warmup < 0) s->warmup = d->warmup;
     if (s->final < 0) s->final = d->final;
-    if (s->loss_scale == 0) s->loss_scale = s->compute == COMPUTE_F16 ? 65536 : 1;
+    if (s->loss_scale == 0)
+        s->loss_scale = s->compute == COMPUTE_F16 ? 65536 : 1;
     if (s->groups) return AR_OK;
     return make_groups(s, c, err);
 }

@@ -10,10 +10,10 @@
 enum { PLOT_CURVES = 8 };
 
 typedef struct plot_curve {
-    const char *name; /* in the legend; NULL: not there */
-    uint32_t color;   /* 0xrrggbb */
-    double width;     /* of the line, in pixels */
-    bool dots;        /* mark the points */
+    const char *name;    /* in the legend; NULL: not there */
+    uint32_t color;      /* 0xrrggbb */
+    double width;        /* of the line, in pixels */
+    bool dots;           /* mark the points */
     const double *x, *y; /* [n] */
     int64_t n;
 } plot_curve;

@@ -110,7 +110,8 @@ static void draw_legend(const plot *p, const plot_canvas *c) {
 /* Points beyond what a picture can show are averaged, many into one. */
 static int64_t gather(const plot_curve *k, const axis *x, const axis *y,
                       double *xy) {
-    const int64_t bin = k->n > MOST_POINTS ? (k->n + MOST_POINTS - 1) / MOST_POINTS : 1;
+    const int64_t bin =
+        k->n > MOST_POINTS ? (k->n + MOST_POINTS - 1) / MOST_POINTS : 1;
     int64_t n = 0;
     for (int64_t i = 0; i < k->n; i += bin) {
         double sum_x = 0, sum_y = 0;
@@ -129,8 +130,8 @@ static int64_t gather(const plot_curve *k, const axis *x, const axis *y,
     return n;
 }
 
-static void draw_curve(const plot_curve *k, const plot_canvas *c,
-                       const axis *x, const axis *y, double *xy) {
+static void draw_curve(const plot_curve *k, const plot_canvas *c, const axis *x,
+                       const axis *y, double *xy) {
     const int64_t n = gather(k, x, y, xy);
     if (n > 1) c->line(c->ctx, xy, n, k->color, k->width);
     if (k->dots || n == 1)

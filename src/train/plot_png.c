@@ -83,9 +83,7 @@ static int cut_corners(double (*xy)[2], int n) {
     return m;
 }
 
-static double grid_digit(char c) {
-    return c <= '9' ? c - '0' : c - 'a' + 10;
-}
+static double grid_digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 
 /* The next stroke of a glyph; moves *s behind it. */
 static int read_stroke(const char **s, double (*xy)[2]) {
@@ -175,7 +173,7 @@ static void average(const bitmap *m, unsigned char *rows) {
 }
 
 static ar_status write_png(const bitmap *m, const char *path, ar_error *err) {
-    static const unsigned char magic[] = {0x89, 'P', 'N', 'G',
+    static const unsigned char magic[] = {0x89, 'P',  'N',  'G',
                                           '\r', '\n', 0x1a, '\n'};
     const uLong n = (uLong)PLOT_HEIGHT * (1 + 3 * PLOT_WIDTH);
     uLongf packed_size = compressBound(n);

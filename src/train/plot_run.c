@@ -19,7 +19,7 @@ typedef struct points {
 
 typedef struct curves {
     points train, smooth, val;
-    double mean; /* of the last ten losses or so */
+    double sum, weight; /* moving, over the last ten losses or so */
 } curves;
 
 static ar_status add_point(points *p, double x, double y, ar_error *err) {
@@ -27,8 +27,8 @@ static ar_status add_point(points *p, double x, double y, ar_error *err) {
         const int64_t n = p->capacity ? 2 * p->capacity : 256;
         double *grown = mem_realloc(p->x, (size_t)n * sizeof *grown);
         if (grown) p->x = grown;
-        double *other = grown ? mem_realloc(p->y, (size_t)n * sizeof *other)
-                              : NULL;
+        double *other =
+            grown ? mem_realloc(p->y, (size_t)n * sizeof *other) : NULL;
         if (!other) return error_set(err, AR_NOMEM, "out of memory to plot");
         p->y = other;
         p->capacity = n;
@@ -48,15 +48,17 @@ static ar_status add_line(void *ctx, const json_t *line, ar_error *err) {
     if (!json_is_number(loss)) return AR_OK;
     const double y = json_number_value(loss);
     TRY(add_point(&c->train, step + 1, y, err));
-    c->mean = c->smooth.n ? c->mean + 0.1 * (y - c->mean) : y;
-    return add_point(&c->smooth, step + 1, c->mean, err);
+    c->sum += 0.1 * (y - c->sum);
+    c->weight += 0.1 * (1 - c->weight);
+    return add_point(&c->smooth, step + 1, c->sum / c->weight, err);
 }
 
 static ar_status draw(const curves *c, const char *title, const char *path,
                       ar_error *err) {
-    plot p = {.title = title, .x_label = "step", .y_label = "loss, nats a token"};
+    plot p = {
+        .title = title, .x_label = "step", .y_label = "loss, nats a token"};
     p.curve[p.n_curves++] = (plot_curve){
-        NULL, 0xc7dcf5, 1, false, c->train.x, c->train.y, c->train.n};
+        NULL, 0xb5d0f2, 1, false, c->train.x, c->train.y, c->train.n};
     p.curve[p.n_curves++] = (plot_curve){
         "training", 0x2563eb, 2, false, c->smooth.x, c->smooth.y, c->smooth.n};
     if (c->val.n)
@@ -85,9 +87,10 @@ static ar_status draw_all(const curves *c, const char *run, const char *out,
     base_name(run, name, sizeof name);
     if (c->val.n)
         snprintf(title, sizeof title, "%s: loss %.3f, held out %.3f", name,
-                 c->mean, c->val.y[c->val.n - 1]);
+                 c->sum / c->weight, c->val.y[c->val.n - 1]);
     else
-        snprintf(title, sizeof title, "%s: loss %.3f", name, c->mean);
+        snprintf(title, sizeof title, "%s: loss %.3f", name,
+                 c->sum / c->weight);
     if (out) return draw(c, title, out, err);
     TRY(file_join(path, sizeof path, run, "loss.svg", err));
     TRY(draw(c, title, path, err));
@@ -105,7 +108,7 @@ ar_status plot_run(const char *run, const char *out, ar_error *err) {
     curves c = {0};
     TRY(file_join(path, sizeof path, run, "log.jsonl", err));
     ar_status status = run_log_read(path, add_line, &c, err);
-    if (status == AR_OK && !c.train.n && !c.val.n)
+    if (status == AR_OK && !c.train.n)
         status = error_set(err, AR_RANGE, "%s: no step is logged", path);
     if (status == AR_OK) status = draw_all(&c, run, out, err);
     free_points(&c.train);

@@ -19,14 +19,16 @@ struct run_log {
 
 /* ---- lines ---- */
 
-/* The next line of data from *at: NULL at the end or if it is not JSON. */
+/* The next line of data from *at, which moves behind it: NULL, and *at stays,
+ * at the end or if it is not JSON. */
 static json_t *next_line(const file_map *m, size_t *at) {
     if (*at >= m->size) return NULL;
     const char *p = (const char *)m->data + *at;
     const char *end = memchr(p, '\n', m->size - *at);
     if (!end) return NULL;
-    *at += (size_t)(end - p) + 1;
-    return json_loadb(p, (size_t)(end - p), 0, NULL);
+    json_t *line = json_loadb(p, (size_t)(end - p), 0, NULL);
+    if (line) *at += (size_t)(end - p) + 1;
+    return line;
 }
 
 static bool is_wanted(const json_t *line, int64_t step) {

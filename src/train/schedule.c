@@ -28,7 +28,8 @@ double schedule_rate(const schedule *s, const run_clock *c) {
 }
 
 double ramp_at(const ramp *r, const run_clock *c) {
-    const double x = r->steps ? (double)c->step / (double)r->steps : c->progress;
+    const double x =
+        r->steps ? (double)c->step / (double)r->steps : c->progress;
     return r->from + (r->to - r->from) * clamp01(x);
 }
 
@@ -37,8 +38,8 @@ static ar_status read_ramp_key(ramp *out, const char *key, const json_t *v,
     if (strcmp(key, "steps") == 0) {
         out->steps = json_integer_value(v);
         if (!json_is_integer(v) || out->steps < 0)
-            return error_set(err, AR_FORMAT,
-                             "%s: steps must be a whole number", name);
+            return error_set(err, AR_FORMAT, "%s: steps must be a whole number",
+                             name);
         return AR_OK;
     }
     const int is_from = strcmp(key, "from") == 0;

@@ -9,9 +9,9 @@
 #include "base/error.h"
 
 const setting_info settings_table[] = {
-#define SETTING(kind, field, path, flag, text, least, most, help)      \
-    {SETTING_##kind, path, flag, text, least, most, help,              \
-     offsetof(settings, field)},
+#define SETTING(kind, field, path, flag, text, least, most, help)              \
+    {SETTING_##kind, path, flag, text,                                         \
+     least,          most, help, offsetof(settings, field)},
 #include "train/settings.def"
 #undef SETTING
 };
@@ -47,28 +47,13 @@ static ar_status set_choice(const setting_info *info, int *out,
             *out = i;
             return AR_OK;
         }
-    return error_set(err, AR_USAGE, "%s: \"%s\" is not one of %.*s",
-                     info->path, text, (int)strcspn(info->help, ":"),
-                     info->help);
+    return error_set(err, AR_USAGE, "%s: \"%s\" is not one of %.*s", info->path,
+                     text, (int)strcspn(info->help, ":"), info->help);
 }
 
-static ar_status set_number(const setting_info *info, void *field,
-                            const char *text, ar_error *err) {
-    char *end;
-    double x;
-    if (info->kind == SETTING_INT) {
-        errno = 0;
-        const long long n = strtoll(text, &end, 10);
-        if (errno) end = (char *)text;
-        x = (double)n;
-        if (*text && !*end && x >= info->least && x <= info->most)
-            *(int64_t *)field = n;
-    } else {
-        x = strtod(text, &end);
-        if (*text && !*end && x >= info->least && x <= info->most)
-            *(double *)field = x;
-    }
-    if (!*text || *end || isnan(x))
+static ar_status check_number(const setting_info *info, double x, bool read,
+                              const char *text, ar_error *err) {
+    if (!read || isnan(x))
         return error_set(err, AR_USAGE, "%s: \"%s\" is not a%s number",
                          info->path, text,
                          info->kind == SETTING_INT ? " whole" : "");
@@ -78,8 +63,28 @@ static ar_status set_number(const setting_info *info, void *field,
     return AR_OK;
 }
 
-static ar_status set_flag(const setting_info *info, bool *out,
+static ar_status set_int(const setting_info *info, int64_t *out,
+                         const char *text, ar_error *err) {
+    char *end;
+    errno = 0;
+    const long long n = strtoll(text, &end, 10);
+    const bool read = *text && !*end && !errno;
+    TRY(check_number(info, (double)n, read, text, err));
+    *out = n;
+    return AR_OK;
+}
+
+static ar_status set_real(const setting_info *info, double *out,
                           const char *text, ar_error *err) {
+    char *end;
+    const double x = strtod(text, &end);
+    TRY(check_number(info, x, *text && !*end, text, err));
+    *out = x;
+    return AR_OK;
+}
+
+static ar_status set_flag(const setting_info *info, bool *out, const char *text,
+                          ar_error *err) {
     const bool on = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
     if (!on && strcmp(text, "false") != 0 && strcmp(text, "0") != 0)
         return error_set(err, AR_USAGE, "%s: \"%s\" is neither true nor false",
@@ -88,8 +93,8 @@ static ar_status set_flag(const setting_info *info, bool *out,
     return AR_OK;
 }
 
-static ar_status set_text(const setting_info *info, char *out,
-                          const char *text, ar_error *err) {
+static ar_status set_text(const setting_info *info, char *out, const char *text,
+                          ar_error *err) {
     const size_t n = strlen(text);
     if (n >= SETTING_TEXT_SIZE)
         return error_set(err, AR_USAGE, "%s: longer than %d bytes", info->path,
@@ -125,8 +130,8 @@ static ar_status set_field(settings *s, const setting_info *info,
                            const char *text, ar_error *err) {
     void *field = (char *)s + info->offset;
     switch (info->kind) {
-    case SETTING_INT:
-    case SETTING_REAL: return set_number(info, field, text, err);
+    case SETTING_INT: return set_int(info, field, text, err);
+    case SETTING_REAL: return set_real(info, field, text, err);
     case SETTING_FLAG: return set_flag(info, field, text, err);
     case SETTING_TEXT: return set_text(info, field, text, err);
     case SETTING_CHOICE: return set_choice(info, field, text, err);

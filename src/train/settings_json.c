@@ -47,10 +47,12 @@ static ar_status read_paths(settings *s, const setting_info *info,
     json_t **field = (json_t **)((char *)s + info->offset);
     size_t i;
     json_t *item;
-    json_array_foreach(list, i, item)
-        if (!json_is_string(item))
-            return error_set(err, AR_FORMAT, "%s: must be %s", info->path,
-                             kind_text(info));
+    json_array_foreach(
+        list, i,
+        item) if (!json_is_string(item)) return error_set(err, AR_FORMAT,
+                                                          "%s: must be %s",
+                                                          info->path,
+                                                          kind_text(info));
     json_t *copy = json_deep_copy(list);
     if (!copy) return error_set(err, AR_NOMEM, "out of memory for settings");
     json_decref(*field);

@@ -28,10 +28,10 @@
 
 /* Where a run is, after a step. */
 typedef struct train_progress {
-    int64_t step;     /* updates so far */
-    double progress;  /* share of the budget, 0 to 1 */
-    double loss, smoothed; /* nats a token; smoothed: mean of the last ~10 */
-    double bits_per_byte;  /* of the smoothed loss; NaN without a tokenizer */
+    int64_t step;           /* updates so far */
+    double progress;        /* share of the budget, 0 to 1 */
+    double loss, smoothed;  /* nats a token; smoothed: mean of the last ~10 */
+    double bits_per_byte;   /* of the smoothed loss; NaN without a tokenizer */
     double grad_norm, rate; /* rate: the schedule's factor */
     int64_t tokens;
     double tokens_per_second, seconds, seconds_left;
@@ -59,11 +59,11 @@ typedef struct train_callbacks {
 typedef struct train_result {
     int64_t steps, tokens; /* of the whole run, resumed parts included */
     int64_t n_params;
-    double seconds;        /* spent in steps */
-    double loss;           /* smoothed, of the last step */
+    double seconds; /* spent in steps */
+    double loss;    /* smoothed, of the last step */
     bool has_val;
-    eval_result val;       /* on all held-out tokens, at the end */
-    bool already_done;     /* the budget had been used up before */
+    eval_result val;   /* on all held-out tokens, at the end */
+    bool already_done; /* the budget had been used up before */
 } train_result;
 
 enum train_mode {

@@ -8,7 +8,9 @@
 
 enum { ALIGN = 64 };
 
-static int64_t aligned(int64_t size) { return (size + ALIGN - 1) / ALIGN * ALIGN; }
+static int64_t aligned(int64_t size) {
+    return (size + ALIGN - 1) / ALIGN * ALIGN;
+}
 
 train_places train_places_of(const train_shape *s) {
     const int64_t n = s->rows * s->tokens;
@@ -40,8 +42,8 @@ static ref *param_leaves(graph *g, const train_shape *s) {
     }
     for (int i = 0; i < s->params->n; i++) {
         const param_spec *p = &s->params->spec[i];
-        leaf[i] = graph_param(g, p->name, s->type, p->shape, TRAIN_PARAMS,
-                              p->offset);
+        leaf[i] =
+            graph_param(g, p->name, s->type, p->shape, TRAIN_PARAMS, p->offset);
     }
     return leaf;
 }
@@ -73,8 +75,8 @@ static ref build_logp(graph *g, const train_shape *s, const ref *leaf) {
 
 static void store_logp(graph *g, const train_shape *s, ref logp) {
     const train_places at = train_places_of(s);
-    const ref out = graph_state(g, "logp", s->type,
-                                shape1(s->rows * s->tokens), TRAIN_OUT, at.logp);
+    const ref out = graph_state(g, "logp", s->type, shape1(s->rows * s->tokens),
+                                TRAIN_OUT, at.logp);
     graph_store(g, out, logp);
 }
 
@@ -127,8 +129,7 @@ void train_graph_zero(graph *g, const train_shape *s) {
     graph_open(g);
     const shape all = block_shape(s);
     const ref grads = graph_state(g, "grads", s->type, all, TRAIN_GRADS, 0);
-    graph_store(g, grads,
-                graph_broadcast(g, graph_scalar(g, s->type, 0), all));
+    graph_store(g, grads, graph_broadcast(g, graph_scalar(g, s->type, 0), all));
 }
 
 void train_graph_norm(graph *g, const train_shape *s) {
@@ -148,8 +149,8 @@ void train_graph_average(graph *g, const train_shape *s, int n_groups) {
     const ref h = graph_input(g, "ema decay", AR_F64, shape1(HYPER_SIZE),
                               TRAIN_HYPER, (int64_t)n_groups * HYPER_SIZE * 8);
     const ref rest = graph_cast(g, graph_slice(g, h, 0, 0, 1), s->type);
-    graph_store(
-        g, ema, graph_add(g, ema, graph_mul(g, graph_sub(g, p, ema), rest)));
+    graph_store(g, ema,
+                graph_add(g, ema, graph_mul(g, graph_sub(g, p, ema), rest)));
 }
 
 /* ---- optimisers ---- */
@@ -164,11 +165,10 @@ static ar_status place_states(optim_layout *l, const train_shape *s,
             optim_state *state = &l->state[l->n_states++];
             state->param = i;
             state->index = k;
-            state->shape =
-                optim_state_shape(group, p, is_transposed(s, p), k);
+            state->shape = optim_state_shape(group, p, is_transposed(s, p), k);
             state->offset = l->size;
-            l->size += aligned((int64_t)ar_type_size(
-                s->type, shape_count(&state->shape)));
+            l->size += aligned(
+                (int64_t)ar_type_size(s->type, shape_count(&state->shape)));
         }
     }
     return AR_OK;
@@ -194,14 +194,13 @@ void optim_layout_close(optim_layout *l) {
     memset(l, 0, sizeof *l);
 }
 
-void train_graph_update(graph *g, const train_shape *s,
-                        const optim_layout *l) {
+void train_graph_update(graph *g, const train_shape *s, const optim_layout *l) {
     graph_open(g);
     ref hyper[MAX_GROUPS];
     for (int i = 0; i < l->groups.n; i++)
-        hyper[i] = graph_input(g, l->groups.group[i].name, AR_F64,
-                               shape1(HYPER_SIZE), TRAIN_HYPER,
-                               (int64_t)i * HYPER_SIZE * 8);
+        hyper[i] =
+            graph_input(g, l->groups.group[i].name, AR_F64, shape1(HYPER_SIZE),
+                        TRAIN_HYPER, (int64_t)i * HYPER_SIZE * 8);
     int k = 0;
     for (int i = 0; i < s->params->n; i++) {
         const param_spec *spec = &s->params->spec[i];

@@ -28,8 +28,8 @@ enum train_slot {
 typedef struct train_shape {
     const model_config *config;
     const param_list *params;
-    ar_type type;    /* F32 or F64 */
-    ar_type compute; /* of products: F32, BF16, F16; F64 with F64 */
+    ar_type type;         /* F32 or F64 */
+    ar_type compute;      /* of products: F32, BF16, F16; F64 with F64 */
     int64_t rows, tokens; /* B, T */
     bool recompute;
 } train_shape;

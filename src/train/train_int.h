@@ -20,7 +20,7 @@ typedef struct train_run_state {
     corpus corpus;
     loader *loader;
     trainer *t;
-    run_log *log, *log_copy; /* the copy may be NULL */
+    run_log *log, *log_copy;   /* the copy may be NULL */
     int32_t *inputs, *targets; /* [accumulate, B, T] */
     int32_t *val;              /* held-out tokens, or NULL */
     int64_t n_val;
@@ -34,7 +34,8 @@ typedef struct train_run_state {
 
     /* of this session */
     int64_t saved_step; /* -1: none */
-    double start_progress, start_seconds, tokens_per_second;
+    double start_progress, start_seconds;
+    double mean_seconds, mean_steps; /* moving; their ratio: of one step */
 } train_run_state;
 
 /* train_open.c: everything up to the first step. */

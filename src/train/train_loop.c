@@ -12,8 +12,7 @@
 static const double newest = 0.1;
 
 double run_progress(const train_run_state *r) {
-    if (r->replay)
-        return r->step < r->n_replay ? r->replay[r->step] : 1;
+    if (r->replay) return r->step < r->n_replay ? r->replay[r->step] : 1;
     const double used[] = {
         [BUDGET_STEPS] = (double)r->step,
         [BUDGET_TOKENS] = (double)r->tokens,
@@ -57,8 +56,7 @@ static ar_status log_step(train_run_state *r, const run_clock *clock,
     add_number(&t, "loss", x->loss);
     add_number(&t, "grad_norm", x->grad_norm);
     text_adds(&t, ",\"lr\":");
-    for (int i = 0; i < n; i++)
-        text_addf(&t, "%s%.17g", i ? "," : "[", lr[i]);
+    for (int i = 0; i < n; i++) text_addf(&t, "%s%.17g", i ? "," : "[", lr[i]);
     text_adds(&t, "]");
     add_number(&t, "progress", clock->progress);
     text_addf(&t, ",\"tokens\":%" PRId64, r->tokens);
@@ -127,14 +125,12 @@ static ar_status run_eval(train_run_state *r, bool whole, eval_result *out,
 static ar_status next_batches(train_run_state *r, ar_error *err) {
     const int64_t n = r->s.rows * r->s.seq;
     for (int64_t i = 0; i < r->s.accumulate; i++)
-        TRY(loader_next(r->loader, r->inputs + i * n, r->targets + i * n,
-                        err));
+        TRY(loader_next(r->loader, r->inputs + i * n, r->targets + i * n, err));
     return AR_OK;
 }
 
-static void move_mean(double *mean, double x, bool first) {
-    *mean = first ? x : *mean + newest * (x - *mean);
-}
+/* Means start at zero; ratios of them are right from the first step on. */
+static void move_mean(double *mean, double x) { *mean += newest * (x - *mean); }
 
 static void count_step(train_run_state *r, const trainer_result *x) {
     const int64_t n = r->s.accumulate * r->s.rows * r->s.seq;
@@ -145,10 +141,9 @@ static void count_step(train_run_state *r, const trainer_result *x) {
                 bytes += ar_tokenizer_bytes_of(r->corpus.tok, r->targets[i]);
     r->tokens += n;
     if (!isfinite(x->nats)) return;
-    const bool first = r->mean_tokens == 0;
-    move_mean(&r->mean_nats, x->nats, first);
-    move_mean(&r->mean_tokens, (double)x->n_targets, first);
-    move_mean(&r->mean_bytes, (double)bytes, first);
+    move_mean(&r->mean_nats, x->nats);
+    move_mean(&r->mean_tokens, (double)x->n_targets);
+    move_mean(&r->mean_bytes, (double)bytes);
 }
 
 static double smoothed_loss(const train_run_state *r) {
@@ -174,13 +169,13 @@ static void report_step(train_run_state *r, const run_clock *clock,
         .progress = progress,
         .loss = x->loss,
         .smoothed = smoothed_loss(r),
-        .bits_per_byte = r->mean_bytes > 0
-                             ? r->mean_nats / (M_LN2 * r->mean_bytes)
-                             : NAN,
+        .bits_per_byte =
+            r->mean_bytes > 0 ? r->mean_nats / (M_LN2 * r->mean_bytes) : NAN,
         .grad_norm = x->grad_norm,
         .rate = schedule_rate(&s, clock),
         .tokens = r->tokens,
-        .tokens_per_second = r->tokens_per_second,
+        .tokens_per_second = (double)(r->s.accumulate * r->s.rows * r->s.seq) *
+                             r->mean_steps / r->mean_seconds,
         .seconds = r->seconds,
         .seconds_left = seconds_left(r, progress),
     };
@@ -196,12 +191,11 @@ static ar_status one_step(train_run_state *r, ar_error *err) {
     TRY(next_batches(r, err));
     TRY(trainer_step(r->t, r->inputs, r->targets, &clock, &x, err));
     const double time = clock_now() - start;
-    const int64_t before = r->tokens;
+    move_mean(&r->mean_seconds, time);
+    move_mean(&r->mean_steps, 1);
     count_step(r, &x);
     r->seconds += time;
     r->step++;
-    move_mean(&r->tokens_per_second, (double)(r->tokens - before) / time,
-              r->tokens_per_second == 0);
     TRY(log_step(r, &clock, &x, err));
     report_step(r, &clock, &x);
     return AR_OK;

@@ -21,9 +21,8 @@ static json_t *state_json(const train_run_state *r) {
         "{s:o, s:I, s:I, s:f, s:f, s:[f, f, f], s:{s:f, s:I, s:I}, s:o}",
         "settings", s, "step", (json_int_t)r->step, "tokens",
         (json_int_t)r->tokens, "seconds", r->seconds, "warm_progress",
-        r->warm_progress, "moving", r->mean_nats, r->mean_tokens,
-        r->mean_bytes, "final", "nats",
-        isfinite(r->final.nats) ? r->final.nats : 0, "tokens",
+        r->warm_progress, "moving", r->mean_nats, r->mean_tokens, r->mean_bytes,
+        "final", "nats", isfinite(r->final.nats) ? r->final.nats : 0, "tokens",
         (json_int_t)r->final.n_tokens, "bytes", (json_int_t)r->final.n_bytes,
         "data", position);
 }
@@ -35,8 +34,8 @@ ar_status run_save(train_run_state *r, ar_error *err) {
     if (!r->tokenizer_text) extra[2] = NULL;
     json_t *state = state_json(r);
     if (!state) return error_set(err, AR_NOMEM, "out of memory to save");
-    const ar_status status = trainer_save(r->t, r->run, r->step, state, extra,
-                                          (int)r->s.keep, err);
+    const ar_status status =
+        trainer_save(r->t, r->run, r->step, state, extra, (int)r->s.keep, err);
     json_decref(state);
     if (status == AR_OK) r->saved_step = r->step;
     return status;
@@ -46,13 +45,13 @@ static ar_status read_state(train_run_state *r, const json_t *state,
                             const char *folder, ar_error *err) {
     json_int_t step, tokens, final_tokens, final_bytes;
     json_error_t bad;
-    if (json_unpack_ex(
-            (json_t *)state, &bad, 0,
-            "{s:I, s:I, s:F, s:F, s:[F, F, F], s:{s:F, s:I, s:I}}", "step",
-            &step, "tokens", &tokens, "seconds", &r->seconds, "warm_progress",
-            &r->warm_progress, "moving", &r->mean_nats, &r->mean_tokens,
-            &r->mean_bytes, "final", "nats", &r->final.nats, "tokens",
-            &final_tokens, "bytes", &final_bytes) != 0 ||
+    if (json_unpack_ex((json_t *)state, &bad, 0,
+                       "{s:I, s:I, s:F, s:F, s:[F, F, F], s:{s:F, s:I, s:I}}",
+                       "step", &step, "tokens", &tokens, "seconds", &r->seconds,
+                       "warm_progress", &r->warm_progress, "moving",
+                       &r->mean_nats, &r->mean_tokens, &r->mean_bytes, "final",
+                       "nats", &r->final.nats, "tokens", &final_tokens, "bytes",
+                       &final_bytes) != 0 ||
         step < 0 || tokens < 0)
         return error_set(err, AR_FORMAT, "%s/state.json: %s", folder,
                          bad.text[0] ? bad.text : "a count is negative");

@@ -17,7 +17,7 @@ const optim_groups *trainer_groups(const trainer *t) {
 
 static ar_type compute_type(int choice, ar_type type) {
     if (type == AR_F64) return AR_F64;
-    return choice == COMPUTE_BF16 ? AR_BF16
+    return choice == COMPUTE_BF16  ? AR_BF16
            : choice == COMPUTE_F16 ? AR_F16
                                    : AR_F32;
 }
@@ -35,8 +35,8 @@ static ar_status take_buffers(trainer *t, ar_error *err) {
     };
     for (int i = 0; i < TRAIN_SLOTS; i++)
         if (sizes[i]) TRY(train_alloc(&t->dev, sizes[i], &t->buffers[i], err));
-    t->rows = mem_alloc(
-        ar_type_size(t->shape.type, t->shape.rows * t->shape.tokens));
+    t->rows =
+        mem_alloc(ar_type_size(t->shape.type, t->shape.rows * t->shape.tokens));
     if (!t->rows) return error_set(err, AR_NOMEM, "out of memory");
     return AR_OK;
 }
@@ -63,8 +63,8 @@ static ar_status compile_all(trainer *t, ar_error *err) {
 }
 
 static void copy_settings(trainer *t, const settings *s) {
-    t->schedule = (schedule){(enum schedule_shape)s->shape, s->warmup,
-                             s->final, s->warmdown};
+    t->schedule = (schedule){(enum schedule_shape)s->shape, s->warmup, s->final,
+                             s->warmdown};
     t->accumulate = s->accumulate;
     t->clip = s->clip;
     t->clip_eps = s->clip_eps;
@@ -159,15 +159,15 @@ static ar_status start_anew(trainer *t, ar_error *err) {
         TRY(train_zero(&t->dev, &t->buffers[TRAIN_STATES], err));
     if (!t->buffers[TRAIN_EMA].size) return AR_OK;
     return t->dev.b->copy(t->dev.d, &t->buffers[TRAIN_EMA], 0,
-                          &t->buffers[TRAIN_PARAMS], 0,
-                          (size_t)t->params.size, err);
+                          &t->buffers[TRAIN_PARAMS], 0, (size_t)t->params.size,
+                          err);
 }
 
 ar_status trainer_init(trainer *t, uint64_t seed, ar_error *err) {
     size_t most = 0;
     for (int i = 0; i < t->params.n; i++) {
-        const size_t n = ar_type_size(
-            t->shape.type, shape_count(&t->params.spec[i].shape));
+        const size_t n =
+            ar_type_size(t->shape.type, shape_count(&t->params.spec[i].shape));
         if (n > most) most = n;
     }
     void *data = mem_block_alloc(most);

@@ -32,12 +32,12 @@ ar_status trainer_init(trainer *t, uint64_t seed, ar_error *err);
 ar_status trainer_load(trainer *t, const weights *w, ar_error *err);
 
 typedef struct trainer_result {
-    double loss;      /* mean of -log p over targets >= 0, nats */
-    double nats;      /* its sum */
+    double loss; /* mean of -log p over targets >= 0, nats */
+    double nats; /* its sum */
     int64_t n_targets;
-    double grad_norm; /* of the mean loss, before clipping */
+    double grad_norm;  /* of the mean loss, before clipping */
     double loss_scale; /* that the step was made with */
-    bool skipped;     /* the gradient was not finite: nothing was changed */
+    bool skipped;      /* the gradient was not finite: nothing was changed */
 } trainer_result;
 
 /* One update from `accumulate` micro-batches: inputs and targets I32
@@ -80,7 +80,7 @@ ar_status trainer_restore(trainer *t, const char *folder, const json_t *state,
 /* ---- what it will need ---- */
 typedef struct trainer_memory {
     size_t params, grads, states, ema; /* bytes */
-    size_t activations; /* of all programs */
+    size_t activations;                /* of all programs */
     size_t constants, scratch, buffers;
     size_t total;
     double step_flops; /* of one update, all micro-steps */

@@ -18,14 +18,14 @@ struct trainer {
 
     int64_t accumulate;
     double clip, clip_eps, ema;
-    bool dynamic;      /* the loss scale moves */
-    int64_t growth;    /* good steps before it doubles */
-    void *rows;        /* [B T] of the run's type: dlogp, log p */
+    bool dynamic;   /* the loss scale moves */
+    int64_t growth; /* good steps before it doubles */
+    void *rows;     /* [B T] of the run's type: dlogp, log p */
 
     /* the state that changes, beside the buffers */
     int64_t n_updates; /* steps that changed the weights */
     double loss_scale;
-    int64_t n_good;    /* since the scale last changed */
+    int64_t n_good; /* since the scale last changed */
 };
 
 #endif

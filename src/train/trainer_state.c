@@ -126,9 +126,9 @@ ar_status trainer_save(trainer *t, const char *run, int64_t step,
         {"optimizer.safetensors", t->optim.n_states, s.states},
         {"ema.safetensors", t->params.n, s.ema},
     };
-    status = checkpoint_save(run, step, files,
-                             t->buffers[TRAIN_EMA].size ? 3 : 2, extra, all,
-                             keep, err);
+    status =
+        checkpoint_save(run, step, files, t->buffers[TRAIN_EMA].size ? 3 : 2,
+                        extra, all, keep, err);
 done:
     json_decref(all);
     snapshot_close(&s, t);
@@ -141,8 +141,7 @@ static ar_status restore_tensor(trainer *t, const st_file *f, const char *name,
                                 const shape *want, enum train_slot slot,
                                 int64_t at, ar_error *err) {
     const st_tensor *x = st_find(f, name);
-    if (!x)
-        return error_set(err, AR_FORMAT, "tensor \"%s\" is missing", name);
+    if (!x) return error_set(err, AR_FORMAT, "tensor \"%s\" is missing", name);
     if (x->type != t->shape.type || !shape_equal(&x->shape, want)) {
         char a[SHAPE_TEXT], b[SHAPE_TEXT];
         return error_set(err, AR_FORMAT,

@@ -45,8 +45,8 @@ static ar_status read_logp(trainer *t, ar_error *err) {
 
 /* One micro-step; d log p of a row is `weight` where it has a target. */
 static ar_status micro_step(trainer *t, const int32_t *inputs,
-                            const int32_t *targets, double weight,
-                            double *nats, ar_error *err) {
+                            const int32_t *targets, double weight, double *nats,
+                            ar_error *err) {
     const int64_t n = micro_size(t);
     TRY(write_ids(t, inputs, targets, err));
     for (int64_t i = 0; i < n; i++) put_row(t, i, targets[i] < 0 ? 0 : weight);
@@ -105,8 +105,8 @@ static ar_status write_hyper(trainer *t, const run_clock *clock, double scale,
 void trainer_rates(const trainer *t, const run_clock *clock, double *lr) {
     const double rate = schedule_rate(&t->schedule, clock);
     for (int i = 0; i < t->optim.groups.n; i++)
-        lr[i] = rate *
-                ramp_at(&t->optim.groups.group[i].number[NUMBER_LR], clock);
+        lr[i] =
+            rate * ramp_at(&t->optim.groups.group[i].number[NUMBER_LR], clock);
 }
 
 /* The gradient overflowed: try the next step with half the scale. */

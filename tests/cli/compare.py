@@ -2,6 +2,7 @@
 """compare.py - what the program wrote against golden data.
 
 usage: compare.py logits FILE.safetensors io.json TOLERANCE
+       compare.py last FILE.safetensors io.json PROMPT TOLERANCE
        compare.py greedy OUTPUT.json io.json
        compare.py grads FILE.safetensors WANTED.safetensors io.json TOLERANCE
        compare.py trace LOG.jsonl TRACE.json STEPS TOLERANCE
@@ -62,6 +63,17 @@ def logits(path, golden, tolerance):
         fail(f'{path}: logits are off by {worst:.3g}')
 
 
+def last(path, golden, prompt, tolerance):
+    shape, values = tensors(path)['logits']
+    io = read(golden)
+    wanted = io['last_logits'][int(prompt)]
+    if shape != [len(io['prompts'][int(prompt)]), io['vocab_size']]:
+        fail(f'{path}: logits are {shape}')
+    worst = far(values[-len(wanted):], wanted)
+    if not worst <= float(tolerance):
+        fail(f'{path}: logits of prompt {prompt} are off by {worst:.3g}')
+
+
 def greedy(path, golden):
     got, io = read(path), read(golden)
     if got['ids'] != io['greedy']:
@@ -115,7 +127,7 @@ def equal(a, b):
 
 
 def main():
-    kinds = {'logits': (logits, 3), 'greedy': (greedy, 2), 'grads': (grads, 4),
+    kinds = {'logits': (logits, 3), 'last': (last, 4), 'greedy': (greedy, 2), 'grads': (grads, 4),
              'trace': (trace, 4), 'equal': (equal, 2)}
     if len(sys.argv) < 2 or sys.argv[1] not in kinds or \
             len(sys.argv) != 2 + kinds[sys.argv[1]][1]:

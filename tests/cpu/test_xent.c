@@ -143,14 +143,16 @@ static void reference(room *r, const op_call *c, tensor *out) {
 static void try_case(room *r, const xent_case *x, const cpu_kernels *k) {
     const op_attr attr = {.xent = {x->softcap, x->compute, 0}};
     const double tolerance = x->tight ? 3e-6 : 2e-2;
-    op_call c = {.op = OP_XENT_DXW, .attr = &attr, .n_in = 4, .n_out = 3,
-                 .k = k};
+    op_call c = {
+        .op = OP_XENT_DXW, .attr = &attr, .n_in = 4, .n_out = 3, .k = k};
     c.in[0] = numbers(r, AR_F32, shape2(x->N, x->C), 1, x->size);
     c.in[1] = numbers(r, x->w, shape2(x->V, x->C), 2, 0.5);
     c.in[2] = make(r, AR_I32, shape1(x->N));
     for (int i = 0; i < x->N; i++)
-        ((int32_t *)c.in[2].data)[i] =
-            i % 5 == 3 ? -1 : i % 11 == 6 ? x->V : (i * 7919 + 1) % (x->V + 1);
+        ((int32_t *)c.in[2].data)[i] = i % 5 == 3 ? -1
+                                       : i % 11 == 6
+                                           ? x->V
+                                           : (i * 7919 + 1) % (x->V + 1);
     c.in[3] = numbers(r, AR_F32, shape1(x->N), 4, 1);
     c.out[0] = make(r, AR_F32, shape2(x->N, x->C));
     c.out[1] = make(r, AR_F32, shape2(x->V, x->C));
@@ -161,7 +163,8 @@ static void try_case(room *r, const xent_case *x, const cpu_kernels *k) {
     call_threads(&fast_xent_back, r, &c);
     tensor want[3];
     reference(r, &c, want);
-    for (int i = 0; i < 3; i++) compare(what, &c, &c.out[i], &want[i], tolerance);
+    for (int i = 0; i < 3; i++)
+        compare(what, &c, &c.out[i], &want[i], tolerance);
 
     op_call d = c;
     d.op = OP_XENT;
@@ -193,8 +196,12 @@ void test_xent_stable(void **state) {
     static int32_t target[1] = {1};
     _Alignas(64) static unsigned char work[1 << 20];
     for (const cpu_kernels *const *k = cpu_kernels_usable(); *k; k++) {
-        op_call c = {.op = OP_XENT, .attr = &attr, .n_in = 3, .n_out = 1,
-                     .k = *k, .work = work};
+        op_call c = {.op = OP_XENT,
+                     .attr = &attr,
+                     .n_in = 3,
+                     .n_out = 1,
+                     .k = *k,
+                     .work = work};
         c.in[0] = (tensor){x, AR_F32, 2, {1, 1}, {1, 1}};
         c.in[1] = (tensor){w, AR_F32, 2, {3, 1}, {1, 1}};
         c.in[2] = (tensor){target, AR_I32, 1, {1}, {1}};

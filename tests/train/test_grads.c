@@ -7,9 +7,8 @@ static int64_t read_rows(const json_t *rows, int32_t *out) {
     size_t i, k;
     json_t *row, *id;
     int64_t n = 0;
-    json_array_foreach(rows, i, row)
-        json_array_foreach(row, k, id)
-            out[n++] = (int32_t)json_integer_value(id);
+    json_array_foreach(rows, i, row) json_array_foreach(row, k, id) out[n++] =
+        (int32_t)json_integer_value(id);
     return n;
 }
 
@@ -42,8 +41,7 @@ static double compare(const st_file *got, const st_file *want) {
     return worst;
 }
 
-static void check_grads(const char *name, const char *where,
-                        double tolerance) {
+static void check_grads(const char *name, const char *where, double tolerance) {
     char path[200], out[400];
     model *m;
     snprintf(path, sizeof path, "models/%s", name);

@@ -24,7 +24,9 @@ static void single_open(single *s) {
     for (int i = 0; i < N_SLOTS; i++)
         assert_ok(train_alloc(&s->dev, 2 * STATE_AT, &s->buffers[i], err));
     graph_open(&g);
-    optim_param p = {.group = &s->group, .spec = &s->spec, .type = AR_F64,
+    optim_param p = {.group = &s->group,
+                     .spec = &s->spec,
+                     .type = AR_F64,
                      .transposed = s->transposed};
     p.p = graph_state(&g, "p", AR_F64, s->spec.shape, SLOT_P, 0);
     p.grad = graph_input(&g, "g", AR_F64, s->spec.shape, SLOT_G, 0);
@@ -40,8 +42,7 @@ static void single_open(single *s) {
 
 static void single_close(single *s) {
     compiled_close(&s->update, &s->dev);
-    for (int i = 0; i < N_SLOTS; i++)
-        s->dev.b->free(s->dev.d, &s->buffers[i]);
+    for (int i = 0; i < N_SLOTS; i++) s->dev.b->free(s->dev.d, &s->buffers[i]);
     train_device_close(&s->dev);
 }
 
@@ -131,7 +132,8 @@ static double follow(const json_t *trace, uint64_t seed, bool flip) {
         const json_t *want =
             json_array_get(json_object_get(trace, "params"), (size_t)step);
         double scale = 1, sum = 0;
-        case_uniform(seed * 1000 + 100 * (tensor + 1) + (uint64_t)step, n, 1, x);
+        case_uniform(seed * 1000 + 100 * (tensor + 1) + (uint64_t)step, n, 1,
+                     x);
         for (int64_t i = 0; i < n; i++) sum += x[i] * x[i];
         if (max_norm > 0) scale = fmin(1, max_norm / (sqrt(sum) + 1e-6));
         if (flip) transpose(x, rows, columns);

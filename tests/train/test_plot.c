@@ -76,8 +76,10 @@ void test_plot_files(void **state) {
         z[i] = 2.1 + 6 * exp(-i / 400.0);
     }
     y[7] = NAN;
-    plot p = {.title = "runs/<a> & \"b\": loss 2.001", .x_label = "step",
-              .y_label = "loss, nats a token", .n_curves = 2};
+    plot p = {.title = "runs/<a> & \"b\": loss 2.001",
+              .x_label = "step",
+              .y_label = "loss, nats a token",
+              .n_curves = 2};
     p.curve[0] = (plot_curve){"training", 0x2563eb, 1, false, x, y, N};
     p.curve[1] = (plot_curve){"held out", 0xdc5a1e, 2, true, x, z, 20};
     char path[400];
@@ -98,12 +100,11 @@ void test_plot_files(void **state) {
 
 void test_plot_run(void **state) {
     (void)state;
-    static const char log[] =
-        "{\"step\":0,\"loss\":5.5,\"lr\":[1]}\n"
-        "{\"step\":1,\"loss\":null,\"lr\":[1]}\n"
-        "{\"step\":2,\"loss\":4.5,\"lr\":[1]}\n"
-        "{\"step\":3,\"val_loss\":4.25}\n"
-        "{\"step\":3,\"loss\":4.";
+    static const char log[] = "{\"step\":0,\"loss\":5.5,\"lr\":[1]}\n"
+                              "{\"step\":1,\"loss\":null,\"lr\":[1]}\n"
+                              "{\"step\":2,\"loss\":4.5,\"lr\":[1]}\n"
+                              "{\"step\":3,\"val_loss\":4.25}\n"
+                              "{\"step\":3,\"loss\":4.";
     char run[400], path[450];
     snprintf(run, sizeof run, "%s", test_folder());
     snprintf(path, sizeof path, "%s/log.jsonl", run);

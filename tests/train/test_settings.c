@@ -74,8 +74,7 @@ void test_settings_refuse(void **state) {
     assert_fails(AR_USAGE, "optimizer.lr", settings_set(&s, "lr", "nan", err));
     assert_fails(AR_USAGE, "sequential|shuffled|packed",
                  settings_set(&s, "order", "random", err));
-    assert_fails(AR_USAGE, "true",
-                 settings_set(&s, "recompute", "maybe", err));
+    assert_fails(AR_USAGE, "true", settings_set(&s, "recompute", "maybe", err));
     assert_fails(AR_FORMAT, "data.bacth",
                  read_text(&s, "{\"data\": {\"bacth\": 3}}", err));
     assert_fails(AR_FORMAT, "data.batch: must be a whole number",
@@ -86,7 +85,8 @@ void test_settings_refuse(void **state) {
                  read_text(&s, "{\"data\": {\"order\": \"no\"}}", err));
     assert_fails(AR_FORMAT, "list of strings",
                  read_text(&s, "{\"data\": {\"text\": [1]}}", err));
-    assert_fails(AR_FORMAT, "not known", read_text(&s, "{\"x\": {}, \"batch\": 1}", err));
+    assert_fails(AR_FORMAT, "not known",
+                 read_text(&s, "{\"x\": {}, \"batch\": 1}", err));
     assert_fails(AR_FORMAT, "object", read_text(&s, "[]", err));
     settings_close(&s);
 }
@@ -104,7 +104,8 @@ void test_budget(void **state) {
         {"500tokens", BUDGET_TOKENS, 500}, {"2000steps", BUDGET_STEPS, 2000},
         {"1step", BUDGET_STEPS, 1},        {"3ksteps", BUDGET_STEPS, 3000},
     };
-    static const char *const bad[] = {"", "300", "s", "-3s", "0steps", "3Ms",
+    static const char *const bad[] = {"",         "300",      "s",
+                                      "-3s",      "0steps",   "3Ms",
                                       "1e999tok", "nansteps", "3 apples"};
     budget b;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {

@@ -28,8 +28,8 @@ typedef struct distance {
     double val0, val;
 } distance;
 
-static distance follow(const char *which, const char *golden,
-                       const char *where, double lambda_eps) {
+static distance follow(const char *which, const char *golden, const char *where,
+                       double lambda_eps) {
     json_t *trace = case_json(golden);
     const model_config c = case_config(which);
     settings s;
@@ -88,8 +88,8 @@ void test_trace_gpt2_f32(void **state) {
 
 void test_trace_ar_f64(void **state) {
     (void)state;
-    const distance d = follow("ar", "training/ar_leps1e-6_f64.json",
-                              "reference-f64", 1e-6);
+    const distance d =
+        follow("ar", "training/ar_leps1e-6_f64.json", "reference-f64", 1e-6);
     assert_true(d.first < 1e-6);
     assert_true(d.all < 3e-3);
     assert_true(d.val0 < 1e-9);

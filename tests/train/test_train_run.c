@@ -1,6 +1,8 @@
 /* test_train_run.c - a run in a folder: from text to checkpoints, stopped and
  * resumed bit for bit, its log and its curves. */
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -35,24 +37,6 @@ static void same_end(const char *a, const char *b, const char *step) {
     same_file(in(x, "optimizer.safetensors"), in(y, "optimizer.safetensors"));
 }
 
-/* Stops after some steps. */
-typedef struct stopper {
-    int left;
-} stopper;
-
-static bool stop_now(void *ctx) {
-    stopper *s = ctx;
-    return s->left-- == 0;
-}
-
-static ar_status run_until(settings *s, const char *run, int steps,
-                           enum train_mode mode, ar_error *err) {
-    stopper stop = {steps};
-    const train_callbacks call = {.ctx = &stop, .stop = stop_now};
-    train_result r;
-    return train_run(s, run, mode, steps < 0 ? NULL : &call, &r, err);
-}
-
 static void change_nothing(settings *s) { (void)s; }
 static void change_ar(settings *s) {
     json_decref(s->config);
@@ -62,47 +46,6 @@ static void change_ar(settings *s) {
     s->accumulate = 2;
     s->ema = 0.9;
     s->order = LOADER_SHUFFLED;
-}
-
-/* An uninterrupted run against one that is stopped and resumed twice: the
- * stops are not where checkpoints fall due. */
-static void check_resume(void (*change)(settings *s)) {
-    char a[400], b[400];
-    snprintf(a, sizeof a, "%s/whole", test_folder());
-    snprintf(b, sizeof b, "%s/parts", test_folder());
-    settings s, again;
-    case_run_settings(&s, "11steps");
-    change(&s);
-    assert_ok(run_until(&s, a, -1, TRAIN_NEW, err));
-
-    /* The text is prepared first: it also asks whether to stop. */
-    assert_fails(AR_CANCELLED, "stopped",
-                 run_until(&s, b, 2, TRAIN_NEW, err));
-    const train_callbacks none = {0};
-    (void)none;
-    int cancelled = 0;
-    for (int i = 0; i < 12; i++) {
-        ar_error e = {0};
-        const ar_status status = run_until(&s, b, 60, TRAIN_EITHER, &e);
-        if (status == AR_OK) break;
-        assert_int_equal(status, AR_CANCELLED);
-        cancelled++;
-    }
-    assert_ok(train_settings_of(&again, b, err));
-    assert_ok(run_until(&again, b, -1, TRAIN_EITHER, err));
-    settings_close(&again);
-    same_end(a, b, "step-00000011");
-    settings_close(&s);
-}
-
-void test_run_resume(void **state) {
-    (void)state;
-    check_resume(change_nothing);
-}
-
-void test_run_resume_ar(void **state) {
-    (void)state;
-    check_resume(change_ar);
 }
 
 /* Counts the callbacks. */
@@ -142,6 +85,45 @@ static const train_callbacks counting = {.stage = count_stage,
                                          .step = count_step,
                                          .eval = count_eval,
                                          .stop = stop_at};
+
+/* An uninterrupted run against one that is stopped and resumed twice, not
+ * where checkpoints fall due. */
+static void check_resume(void (*change)(settings *s)) {
+    char a[400], b[400];
+    snprintf(a, sizeof a, "%s/whole", test_folder());
+    snprintf(b, sizeof b, "%s/parts", test_folder());
+    settings s, again;
+    train_result r;
+    counter c = {0};
+    train_callbacks call = counting;
+    call.ctx = &c;
+    case_run_settings(&s, "11steps");
+    change(&s);
+    assert_ok(train_run(&s, a, TRAIN_NEW, NULL, &r, err));
+    c.stop_at = 4;
+    assert_fails(AR_CANCELLED, "stopped after step 4",
+                 train_run(&s, b, TRAIN_EITHER, &call, &r, err));
+    c.stop_at = 8;
+    assert_ok(train_settings_of(&again, b, err));
+    assert_fails(AR_CANCELLED, "stopped after step 8",
+                 train_run(&again, b, TRAIN_RESUME, &call, &r, err));
+    c.stop_at = 0;
+    assert_ok(train_run(&again, b, TRAIN_EITHER, &call, &r, err));
+    assert_int_equal(c.steps, 11);
+    settings_close(&again);
+    same_end(a, b, "step-00000011");
+    settings_close(&s);
+}
+
+void test_run_resume(void **state) {
+    (void)state;
+    check_resume(change_nothing);
+}
+
+void test_run_resume_ar(void **state) {
+    (void)state;
+    check_resume(change_ar);
+}
 
 typedef struct log_lines {
     int steps, evals;
@@ -252,7 +234,8 @@ void test_run_folder(void **state) {
     assert_fails(AR_RANGE, "context",
                  eval_text(m, tok, text, 4001, &opt, &e, err));
     opt = eval_options_default();
-    assert_fails(AR_RANGE, "too short", eval_text(m, tok, text, 1, &opt, &e, err));
+    assert_fails(AR_RANGE, "too short",
+                 eval_text(m, tok, text, 1, &opt, &e, err));
     mem_free(text);
     ar_tokenizer_close(tok);
     model_close(m);
@@ -282,6 +265,43 @@ void test_run_replay(void **state) {
     char step[64];
     snprintf(step, sizeof step, "step-%08d", (int)r.steps);
     same_end(a, b, step);
+    settings_close(&s);
+}
+
+/* No file may grow beyond `size` bytes, as if the disk were full. */
+static void limit_files(rlim_t size) {
+    struct rlimit l;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+    l.rlim_cur = size;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+static void fill_disk(void *ctx, const train_progress *p) {
+    (void)ctx;
+    if (p->step == 5) limit_files(100000);
+}
+
+/* The disk fills up between two checkpoints: the run says so and ends, and the
+ * checkpoint before it goes on as if nothing had happened. */
+void test_run_full_disk(void **state) {
+    (void)state;
+    char a[400], b[400];
+    snprintf(a, sizeof a, "%s/whole", test_folder());
+    snprintf(b, sizeof b, "%s/full", test_folder());
+    settings s;
+    train_result r;
+    const train_callbacks call = {.step = fill_disk};
+    case_run_settings(&s, "8steps");
+    assert_ok(train_run(&s, a, TRAIN_NEW, NULL, &r, err));
+    void (*const old)(int) = signal(SIGXFSZ, SIG_IGN);
+    ar_error e = {0};
+    const ar_status status = train_run(&s, b, TRAIN_NEW, &call, &r, &e);
+    limit_files(RLIM_INFINITY);
+    signal(SIGXFSZ, old);
+    assert_int_equal(status, AR_IO);
+    assert_non_null(strstr(e.message, "safetensors"));
+    assert_ok(train_run(&s, b, TRAIN_RESUME, NULL, &r, err));
+    same_end(a, b, "step-00000008");
     settings_close(&s);
 }
 

@@ -9,8 +9,8 @@ enum { STEPS = 3 };
  * `change`; the caller closes it. */
 typedef void change_fn(settings *s);
 
-static trainer *trained(const char *which, const char *where,
-                        change_fn *change, int n_steps) {
+static trainer *trained(const char *which, const char *where, change_fn *change,
+                        int n_steps) {
     const model_config c = case_config(which);
     settings s;
     trainer *t;
@@ -196,8 +196,7 @@ void test_trainer_not_finite(void **state) {
     const run_clock clock = {17, 0.5, 0};
     assert_fails(AR_RANGE, "step 17", trainer_step(t, x, y, &clock, &r, err));
     for (int i = 0; i < CASE_BATCH; i++) y[i] = -1;
-    assert_fails(AR_RANGE, "no target",
-                 trainer_step(t, x, y, &clock, &r, err));
+    assert_fails(AR_RANGE, "no target", trainer_step(t, x, y, &clock, &r, err));
     trainer_close(t);
     settings_close(&s);
 }
@@ -247,5 +246,35 @@ void test_trainer_refuse(void **state) {
     s.rows = 1 << 30;
     assert_fails(AR_RANGE, "data.batch", trainer_open(&t, &s, &c, err));
     assert_null(t);
+    settings_close(&s);
+}
+
+/* Every allocation of opening a trainer fails in turn, and nothing is lost. */
+void test_trainer_memory(void **state) {
+    (void)state;
+    const model_config c = case_config("gpt2");
+    settings s;
+    case_settings(&s, "gpt2", &c, "cpu");
+    s.ema = 0.5;
+    s.accumulate = 2;
+    const size_t before = mem_block_bytes();
+    int64_t n = 1;
+    for (;; n += n < 64 ? 1 : 1 + n / 16) {
+        trainer *t;
+        ar_error e = {0};
+        mem_fail_at(n, 1);
+        const ar_status status = trainer_open(&t, &s, &c, &e);
+        mem_fail_at(0, 0);
+        if (status == AR_OK) {
+            trainer_close(t);
+            break;
+        }
+        assert_int_equal(status, AR_NOMEM);
+        assert_null(t);
+        assert_true(e.message[0]);
+        assert_int_equal(mem_block_bytes(), before);
+    }
+    assert_int_equal(mem_block_bytes(), before);
+    assert_true(n > 20);
     settings_close(&s);
 }

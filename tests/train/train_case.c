@@ -64,8 +64,8 @@ void case_settings(settings *s, const char *which, const model_config *c,
 static void write_reals(trainer *t, const param_spec *p, const double *x) {
     const int64_t n = shape_count(&p->shape);
     if (trainer_type(t) == AR_F64) {
-        assert_ok(trainer_write(t, TRAIN_PARAMS, p->offset, x, (size_t)n * 8,
-                                err));
+        assert_ok(
+            trainer_write(t, TRAIN_PARAMS, p->offset, x, (size_t)n * 8, err));
         return;
     }
     float *y = mem_new(float, n);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { Q_BLOCK = 128, K_BLOCK = 192 };
+enum { Q_BLOCK = 128, K_BLOCK = 96 };
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -43,8 +43,7 @@ static bool rows_fit(const tensor *t) {
 
 bool attention_fits(const op_call *c) {
     for (int i = 0; i < c->n_in; i++)
-        if (c->in[i].rank == 4 ? !rows_fit(&c->in[i])
-                               : c->in[i].type != AR_F32)
+        if (c->in[i].rank == 4 ? !rows_fit(&c->in[i]) : c->in[i].type != AR_F32)
             return false;
     for (int i = 0; i < c->n_out; i++)
         if (c->out[i].rank == 4 ? !rows_fit(&c->out[i])
@@ -59,8 +58,8 @@ void attention_keys(const attention *a, int64_t first, int64_t last,
     range[1] = a->causal ? min(a->S, last + a->past + 1) : a->S;
 }
 
-void attention_rows(const attention *a, int64_t first, int64_t last,
-                    int64_t j0, int64_t n, int64_t rows[2]) {
+void attention_rows(const attention *a, int64_t first, int64_t last, int64_t j0,
+                    int64_t n, int64_t rows[2]) {
     int64_t keys[2];
     attention_keys(a, first, last, keys);
     rows[0] = max(0, keys[0] - j0) / a->mr * a->mr;
@@ -72,8 +71,8 @@ static void lanes_of(const attention *a, int64_t i, int64_t j,
                      int64_t seen[2]) {
     const int64_t first = j - a->past - i;
     seen[0] = a->causal ? min(a->nr, max(0, first)) : 0;
-    seen[1] = a->window > 0 ? max(seen[0], min(a->nr, first + a->window))
-                            : a->nr;
+    seen[1] =
+        a->window > 0 ? max(seen[0], min(a->nr, first + a->window)) : a->nr;
 }
 
 float attention_mask(const attention *a, int64_t i, int64_t j, int64_t n,
@@ -85,7 +84,8 @@ float attention_mask(const attention *a, int64_t i, int64_t j, int64_t n,
     }
     if (a->cap > 0) a->k->softcap(n * a->nr, s, a->cap, s);
     const bool ahead = a->causal && j + n - 1 > i + a->past;
-    const bool behind = a->window > 0 && i + a->nr - 1 + a->past - j >= a->window;
+    const bool behind =
+        a->window > 0 && i + a->nr - 1 + a->past - j >= a->window;
     if (!ahead && !behind) return scale;
     for (int64_t r = 0; r < n; r++) {
         int64_t seen[2];
@@ -111,7 +111,7 @@ void attention_unpack(const attention *a, const float *panels, int64_t n_d,
         const int64_t lanes = min(a->nr, n - p);
         a->k->pack_rows(lanes, n_d, n_d, panels + p * n_d, a->nr, tmp);
         for (int64_t l = 0; l < lanes; l++)
-            memcpy(attention_row(t, at[0], at[1] + p + l, at[2]),
-                   tmp + l * n_d, (size_t)n_d * sizeof *tmp);
+            memcpy(attention_row(t, at[0], at[1] + p + l, at[2]), tmp + l * n_d,
+                   (size_t)n_d * sizeof *tmp);
     }
 }

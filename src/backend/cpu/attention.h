@@ -23,7 +23,7 @@ typedef struct attention {
     int64_t window;
     bool causal;
     float scale, cap;
-    int mr, nr;           /* of the kernel table */
+    int mr, nr; /* of the kernel table */
     int64_t q_block, k_block, n_q_blocks;
 } attention;
 
@@ -45,8 +45,8 @@ void attention_keys(const attention *a, int64_t first, int64_t last,
 
 /* Rows [rows[0], rows[1]) of the key block at j0 (n keys) that queries
  * first .. last see, in whole panels of mr; empty if rows[0] >= rows[1]. */
-void attention_rows(const attention *a, int64_t first, int64_t last,
-                    int64_t j0, int64_t n, int64_t rows[2]);
+void attention_rows(const attention *a, int64_t first, int64_t last, int64_t j0,
+                    int64_t n, int64_t rows[2]);
 
 /* s [n][nr]: the scores of keys j .. j + n - 1 and queries i .. i + nr - 1:
  * -infinity where the mask hides the key, and through the soft cap.  Returns

@@ -54,14 +54,12 @@ static void add_keys(const attention *a, const block *x, int64_t p, int64_t j0,
     float *o = x->o + p * a->E;
     attention_panel(a, a->D, x->k + r * a->D, x->q + p * a->D, x->s, n_rows,
                     false);
-    const float scale =
-        attention_mask(a, x->i0 + p, j0 + r, n_rows, x->s);
+    const float scale = attention_mask(a, x->i0 + p, j0 + r, n_rows, x->s);
     a->k->softmax_cols(n_rows, x->s, scale, x->max + p, x->sum + p, x->shrink);
     a->k->mul_cols(a->E, o, x->shrink);
     for (int64_t e = 0; e < a->E; e += a->mr)
-        a->k->gemm_tile(n_rows, x->v + e * n + r * a->mr, x->s,
-                        o + e * a->nr, a->nr, (int)min(a->mr, a->E - e), a->nr,
-                        true);
+        a->k->gemm_tile(n_rows, x->v + e * n + r * a->mr, x->s, o + e * a->nr,
+                        a->nr, (int)min(a->mr, a->E - e), a->nr, true);
 }
 
 static void add_block(const attention *a, const block *x, int64_t j0) {

@@ -24,7 +24,8 @@ static int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 typedef struct job {
     attention a;
     int64_t n_parts; /* shares of one (batch, kv head) */
-    float *parts;    /* dk, dv of all parts but the first: [part, b, g][S, D + E] */
+    float
+        *parts; /* dk, dv of all parts but the first: [part, b, g][S, D + E] */
 } job;
 
 static int64_t parts_of(const attention *a) {
@@ -45,8 +46,8 @@ static sums sums_of(const job *j, int64_t part, int64_t b, int64_t g) {
     if (part == 0)
         return (sums){attention_row(dk, b, 0, g), attention_row(dv, b, 0, g),
                       dk->stride[1], dv->stride[1]};
-    float *at = j->parts + (((part - 1) * a->B + b) * a->G + g) * a->S *
-                               (a->D + a->E);
+    float *at =
+        j->parts + (((part - 1) * a->B + b) * a->G + g) * a->S * (a->D + a->E);
     return (sums){at, at + a->S * a->D, a->D, a->E};
 }
 
@@ -54,14 +55,14 @@ static sums sums_of(const job *j, int64_t part, int64_t b, int64_t g) {
  * for each nr queries. */
 typedef struct block {
     int64_t b, h, g, i0, n;
-    float *q, *dout;     /* panels [D][nr], [E][nr] of queries */
-    float *q2, *dout2;   /* panels [n][nr] of D, of E */
-    float *dq;           /* panels [D][nr] */
-    float *k, *v, *k2;   /* panels [D][mr], [E][mr] of keys; [keys][mr] of D */
+    float *q, *dout;   /* panels [D][nr], [E][nr] of queries */
+    float *q2, *dout2; /* panels [n][nr] of D, of E */
+    float *dq;         /* panels [D][nr] */
+    float *k, *v, *k2; /* panels [D][mr], [E][mr] of keys; [keys][mr] of D */
     float *p, *ds;
-    float *turned;       /* [n][mr]: a panel of P or dS, keys in lanes */
-    float *lse, *delta;  /* [q_block] */
-    float *tmp;          /* [nr][D] */
+    float *turned;      /* [n][mr]: a panel of P or dS, keys in lanes */
+    float *lse, *delta; /* [q_block] */
+    float *tmp;         /* [nr][D] */
     sums to;
 } block;
 
@@ -97,9 +98,10 @@ static void read_rows(const attention *a, const block *x) {
         x->lse[i] = INFINITY;
         x->delta[i] = 0;
         if (i >= x->n) continue;
-        const float l = ((const float *)lse->data)[x->b * lse->stride[0] +
-                                                   x->h * lse->stride[1] +
-                                                   (x->i0 + i) * lse->stride[2]];
+        const float l =
+            ((const float *)
+                 lse->data)[x->b * lse->stride[0] + x->h * lse->stride[1] +
+                            (x->i0 + i) * lse->stride[2]];
         if (l != -INFINITY) x->lse[i] = l;
         a->k->dot_tile(a->E, attention_row(o, x->b, x->i0 + i, x->h), 0,
                        attention_row(dout, x->b, x->i0 + i, x->h), 0,
@@ -133,10 +135,10 @@ static void read_keys(const attention *a, const block *x, int64_t j0,
                 x->k);
     gemm_pack_a(a->k, (gemm_view){row, AR_F32, 1, ldk}, a->D, n, 1, AR_F32,
                 x->k2);
-    gemm_pack_a(a->k,
-                (gemm_view){attention_row(v, x->b, j0, x->g), AR_F32,
-                            v->stride[1], 1},
-                n, a->E, 1, AR_F32, x->v);
+    gemm_pack_a(
+        a->k,
+        (gemm_view){attention_row(v, x->b, j0, x->g), AR_F32, v->stride[1], 1},
+        n, a->E, 1, AR_F32, x->v);
 }
 
 /* P', dS' and dQ' of queries q .. q + nr - 1 with the rows they see. */

@@ -51,9 +51,9 @@ typedef struct queries {
     int64_t n, row, head; /* (row, head) of query 0, head in the group */
     int64_t sequence, g;
     int64_t first[QUERIES], end[QUERIES];
-    float *q;      /* [QUERIES][D] */
-    float *s;      /* [QUERIES][BLOCK] */
-    float *k, *v;  /* [BLOCK][D], [BLOCK][E]: of pools that are not f32 */
+    float *q;     /* [QUERIES][D] */
+    float *s;     /* [QUERIES][BLOCK] */
+    float *k, *v; /* [BLOCK][D], [BLOCK][E]: of pools that are not f32 */
     sums all, part;
 } queries;
 
@@ -167,10 +167,8 @@ static void add_block(const job *j, const queries *x, int64_t key, int64_t n,
                       int64_t page) {
     const int64_t at = key % j->page;
     int64_t ldk, ldv, rows[QUERIES][2];
-    const float *k =
-        pool_rows(j, &j->c->in[1], page, at, x->g, n, x->k, &ldk);
-    const float *v =
-        pool_rows(j, &j->c->in[2], page, at, x->g, n, x->v, &ldv);
+    const float *k = pool_rows(j, &j->c->in[1], page, at, x->g, n, x->k, &ldk);
+    const float *v = pool_rows(j, &j->c->in[2], page, at, x->g, n, x->v, &ldv);
     scores(j, x, n, k, ldk);
     for (int64_t i = 0; i < x->n; i++)
         if (rows_of(x, i, key, n, rows[i])) weights(j, x, i, rows[i]);
@@ -241,8 +239,8 @@ static void save(const job *j, const queries *x, int64_t range) {
     const int64_t group = j->H / j->G;
     for (int64_t i = 0; i < x->n; i++) {
         const int64_t at = x->head + i;
-        float *to = saved(j, x->row + at / group, x->g * group + at % group,
-                          range);
+        float *to =
+            saved(j, x->row + at / group, x->g * group + at % group, range);
         to[0] = x->part.max[i];
         to[1] = x->part.sum[i];
         memcpy(to + 2, x->part.o + i * j->E, (size_t)j->E * sizeof *to);
@@ -390,9 +388,9 @@ static void run(const op_call *c) {
 
 static size_t work_size(const op_call *c) {
     const job j = job_of(c);
-    return j.split ? (size_t)(j.N * j.H * j.n_ranges * (j.E + 2)) *
-                         sizeof(float)
-                   : 0;
+    return j.split
+               ? (size_t)(j.N * j.H * j.n_ranges * (j.E + 2)) * sizeof(float)
+               : 0;
 }
 
 static bool pool_fits(const tensor *t) {

@@ -20,8 +20,8 @@ enum {
 typedef struct job {
     const op_call *c;
     int64_t V;
-    int64_t n0;     /* first row of the chunk */
-    float *z;       /* [rows, V] */
+    int64_t n0; /* first row of the chunk */
+    float *z;   /* [rows, V] */
     bool backward;
 } job;
 
@@ -110,7 +110,8 @@ static void run_row(void *ctx, int64_t share, int worker) {
     const int64_t row = j->n0 + share;
     const tensor *targets = &c->in[2], *dlogp = &c->in[3];
     const tensor *logp = &c->out[j->backward ? 2 : 0];
-    const int32_t t = ((const int32_t *)targets->data)[row * targets->stride[0]];
+    const int32_t t =
+        ((const int32_t *)targets->data)[row * targets->stride[0]];
     float *y = (float *)logp->data + row * logp->stride[0];
     float *z = j->z + share * j->V;
     (void)worker;

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#include "quant/quant.h"
-
 enum { CHUNK = 64, MAX_WIDTH = 64 };
 
 gemm_source gemm_source_a(const cpu_kernels *k, const gemm_view *a, int64_t m,
@@ -49,23 +47,21 @@ static const void *element(const gemm_source *s, int64_t line, int64_t at) {
 
 static void decode(const cpu_kernels *k, ar_type t, int64_t n, const void *x,
                    float *y) {
-    if (t == AR_BF16 && k->from_bf16)
+    if (t == AR_BF16)
         k->from_bf16(n, x, y);
-    else if (t == AR_F16 && k->from_f16)
+    else if (t == AR_F16)
         k->from_f16(n, x, y);
     else
-        type_decode_f32(t, x, y, n);
+        memcpy(y, x, (size_t)n * sizeof *y);
 }
 
-/* x through the type t and back; n <= CHUNK. */
+/* x through the type t, BF16 or F16, and back; n <= CHUNK. */
 static void round_to(const cpu_kernels *k, ar_type t, int64_t n, float *x) {
     uint16_t half[CHUNK];
-    if (t == AR_BF16 && k->to_bf16)
+    if (t == AR_BF16)
         k->to_bf16(n, x, half);
-    else if (t == AR_F16 && k->to_f16)
-        k->to_f16(n, x, half);
     else
-        type_encode_f32(t, x, half, n);
+        k->to_f16(n, x, half);
     decode(k, t, n, half, x);
 }
 

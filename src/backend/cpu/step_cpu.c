@@ -1,9 +1,6 @@
 /* step_cpu.c - from a node to a kernel call: operands, kernel, scratch. */
 #include "backend/cpu/backend_cpu.h"
 
-/* Says how much of c->work a plain kernel uses (ref/ref_table.c). */
-size_t cpu_ref_work_size(enum op_id op, const op_call *c);
-
 static unsigned char present; /* what data points to before it is known */
 
 static tensor tensor_of(const value *v) {

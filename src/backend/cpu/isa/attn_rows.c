@@ -4,81 +4,36 @@
  * reads them, so a lane is a query: maxima and sums over keys need no
  * exchange between lanes.  Inference has rows of scores, [keys].
  *
- * exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2, exp(r) by the
- * polynomial of Cephes' expf (Moshier 1989), error below 2 units in the last
- * place; results that would be subnormal are 0. */
+ * A weight is exp as in vec_math.h for x <= 88 only, and 0 where that would be
+ * subnormal: such weights change nothing, and many CPUs are slow with them. */
 #include <float.h>
-#include <math.h>
-#include <string.h>
 
 #include "backend/cpu/isa/isa.h"
-
-#include ISA_SIMD
+#include "backend/cpu/isa/vec_math.h"
 
 enum {
     NR = ISA_NAME(NR),
     WIDE = NR / VEC, /* vectors in a row of scores: 2 or 3 */
 };
 
-typedef int32_t bits __attribute__((vector_size(VEC * sizeof(float))));
-
-static inline bits bits_of(vec x) {
-    bits b;
-    memcpy(&b, &x, sizeof b);
-    return b;
-}
-static inline vec vec_of(bits b) {
-    vec x;
-    memcpy(&x, &b, sizeof x);
-    return x;
-}
-
 /* a where a > b, else b. */
-static inline vec larger(vec a, vec b) {
-    const bits m = (bits)(a > b);
-    return vec_of((bits_of(a) & m) | (bits_of(b) & ~m));
-}
+ALWAYS vec larger(vec a, vec b) { return choose((bits)(a > b), a, b); }
 
-/* For x <= 88; NaN stays NaN. */
-static inline vec vec_exp(vec x) {
+ALWAYS vec weight(vec x) {
     const vec magic = vec_set1(0x1.8p23f);
     const bits dead = (bits)(x < vec_set1(-87.33654f));
     const vec t = vec_mul_add(x, vec_set1(1.44269504f), magic);
     const vec n = t - magic;
     vec r = vec_mul_add(n, vec_set1(-0.693359375f), x);
     r = vec_mul_add(n, vec_set1(2.12194440e-4f), r);
-    vec y = vec_mul_add(vec_set1(1.9875691500e-4f), r,
-                        vec_set1(1.3981999507e-3f));
+    vec y =
+        vec_mul_add(vec_set1(1.9875691500e-4f), r, vec_set1(1.3981999507e-3f));
     y = vec_mul_add(y, r, vec_set1(8.3334519073e-3f));
     y = vec_mul_add(y, r, vec_set1(4.1665795894e-2f));
     y = vec_mul_add(y, r, vec_set1(1.6666665459e-1f));
     y = vec_mul_add(y, r, vec_set1(5.0000001201e-1f));
     y = vec_mul_add(y, r * r, r) + vec_set1(1);
     return vec_of((bits_of(y) + (bits_of(t) << 23)) & ~dead);
-}
-
-/* The first n elements, then those of `rest`. */
-static inline vec load_or(const float *p, int64_t n, float rest) {
-    float x[VEC];
-    vec_store(x, vec_set1(rest));
-    memcpy(x, p, (size_t)n * sizeof *x);
-    return vec_load(x);
-}
-static inline void store_n(float *p, vec x, int64_t n) {
-    float y[VEC];
-    vec_store(y, x);
-    memcpy(p, y, (size_t)n * sizeof *p);
-}
-
-/* The lanes as 16, joined as in dot_tile.c. */
-enum { LANES = 16, GROUPS = LANES / VEC };
-
-static inline float join_sum(const vec *x) {
-    float l[LANES];
-    for (int g = 0; g < GROUPS; g++) vec_store(l + g * VEC, x[g]);
-    for (int n = LANES / 2; n > 0; n /= 2)
-        for (int i = 0; i < n; i++) l[i] += l[i + n];
-    return l[0];
 }
 
 /* ---- columns: training ---- */
@@ -101,11 +56,11 @@ void ISA_NAME(softmax_cols)(int64_t rows, float *s, float scale, float *max,
         /* Columns that have seen nothing: exp(-inf - m) is 0. */
         m0 = larger(m0, vec_set1(-FLT_MAX));
         for (i = 0; i < rows; i++) {
-            const vec p = vec_exp(a * vec_load(x + i * NR) - m0);
+            const vec p = weight(a * vec_load(x + i * NR) - m0);
             vec_store(x + i * NR, p);
             total = total + p;
         }
-        const vec f = vec_exp(old - m0);
+        const vec f = weight(old - m0);
         vec_store(shrink + w * VEC, f);
         vec_store(sum + w * VEC, vec_load(sum + w * VEC) * f + total);
     }
@@ -120,10 +75,9 @@ void ISA_NAME(mul_cols)(int64_t rows, float *x, const float *f) {
 }
 
 /* `capped` is a constant in both calls. */
-static inline __attribute__((always_inline)) void
-columns_dx(const bool capped, int64_t rows, float *s, float *dp,
-           const float *lse, const float *delta, float scale, float ds_scale,
-           float cap) {
+ALWAYS void columns_dx(const bool capped, int64_t rows, float *s, float *dp,
+                       const float *lse, const float *delta, float scale,
+                       float ds_scale, float cap) {
     const vec a = vec_set1(scale), b = vec_set1(ds_scale), one = vec_set1(1);
     const vec inverse = vec_set1(capped ? 1 / cap : 0);
     for (int w = 0; w < WIDE; w++) {
@@ -131,7 +85,7 @@ columns_dx(const bool capped, int64_t rows, float *s, float *dp,
         for (int64_t i = 0; i < rows; i++) {
             float *at = s + i * NR + w * VEC, *grad = dp + i * NR + w * VEC;
             const vec z = a * vec_load(at);
-            const vec p = vec_exp(z - l);
+            const vec p = weight(z - l);
             vec ds = p * (vec_load(grad) - d) * b;
             if (capped) {
                 const vec x = z * inverse;
@@ -176,27 +130,27 @@ float ISA_NAME(softmax_row)(int64_t n, float *s, float *max, float *sum) {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (int g = 0; g < GROUPS; g++) {
-            const vec p = vec_exp(vec_load(s + i + g * VEC) - m);
+            const vec p = weight(vec_load(s + i + g * VEC) - m);
             vec_store(s + i + g * VEC, p);
             total[g] = total[g] + p;
         }
     for (int g = 0; i < n; i += VEC, g++) {
         const int64_t some = n - i < VEC ? n - i : VEC;
-        const vec p = vec_exp(load_or(s + i, some, -INFINITY) - m);
+        const vec p = weight(load_or(s + i, some, -INFINITY) - m);
         store_n(s + i, p, some);
         total[g] = total[g] + p;
     }
     float shrink[VEC];
-    vec_store(shrink, vec_exp(vec_set1(old) - m));
+    vec_store(shrink, weight(vec_set1(old) - m));
     *max = now;
     *sum = *sum * shrink[0] + join_sum(total);
     return shrink[0];
 }
 
 /* m rows of o, columns [0, wide VEC). */
-static inline __attribute__((always_inline)) void
-mix(const int m, const int wide, int64_t n, const float *p, int64_t ldp,
-    const float *v, int64_t ldv, float *o, int64_t ldo) {
+ALWAYS void mix(const int m, const int wide, int64_t n, const float *p,
+                int64_t ldp, const float *v, int64_t ldv, float *o,
+                int64_t ldo) {
     vec sum[4][4];
 #pragma GCC unroll 4
     for (int i = 0; i < m; i++)
@@ -259,32 +213,32 @@ float ISA_NAME(exp_sum)(int64_t n, const float *x, float max) {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (int g = 0; g < GROUPS; g++)
-            total[g] = total[g] + vec_exp(vec_load(x + i + g * VEC) - m);
+            total[g] = total[g] + weight(vec_load(x + i + g * VEC) - m);
     for (int g = 0; i < n; i += VEC, g++) {
         const int64_t some = n - i < VEC ? n - i : VEC;
-        total[g] = total[g] + vec_exp(load_or(x + i, some, -INFINITY) - m);
+        total[g] = total[g] + weight(load_or(x + i, some, -INFINITY) - m);
     }
     return join_sum(total);
 }
 
-static inline __attribute__((always_inline)) vec
-dz_of(const bool capped, vec z, vec lse, vec g, vec inverse) {
-    const vec p = vec_exp(z - lse) * g;
+ALWAYS vec dz_of(const bool capped, vec z, vec lse, vec g, vec inverse) {
+    const vec p = weight(z - lse) * g;
     if (!capped) return p;
     const vec x = z * inverse;
     return p * (vec_set1(1) - x * x);
 }
 
-static inline __attribute__((always_inline)) void
-row_dz(const bool capped, int64_t n, float *z, float lse, float g, float cap) {
+ALWAYS void row_dz(const bool capped, int64_t n, float *z, float lse, float g,
+                   float cap) {
     const vec l = vec_set1(lse), minus = vec_set1(-g);
     const vec inverse = vec_set1(capped ? 1 / cap : 0);
     int64_t i = 0;
     for (; i + VEC <= n; i += VEC)
         vec_store(z + i, dz_of(capped, vec_load(z + i), l, minus, inverse));
     if (i < n)
-        store_n(z + i, dz_of(capped, load_or(z + i, n - i, 0), l, minus,
-                             inverse), n - i);
+        store_n(z + i,
+                dz_of(capped, load_or(z + i, n - i, 0), l, minus, inverse),
+                n - i);
 }
 
 void ISA_NAME(xent_dz)(int64_t n, float *z, float lse, float g, float cap) {

@@ -15,5 +15,7 @@ const cpu_kernels ISA_NAME(kernels) = {
     .tier = ISA_NAME(tier),
     .gemm = {ISA_NAME(MR), ISA_NAME(NR), ISA_NAME(KC), ISA_NAME(MC),
              ISA_NAME(NC)},
-#include "table_slots.h" /* made by CMake: .slot = ISA_NAME(slot), */
+#define SLOT(name, ret, args, text) .name = ISA_NAME(name),
+#include "backend/cpu/kernels.def"
+#undef SLOT
 };

@@ -7,7 +7,6 @@
 #include "backend/cpu/isa/isa.h"
 #include "backend/cpu/isa/vec_math.h"
 
-typedef uint32_t word __attribute__((vector_size(VEC * sizeof(uint32_t))));
 typedef uint16_t half __attribute__((vector_size(VEC * sizeof(uint16_t))));
 
 ALWAYS word get(const uint16_t *p, int64_t n) {

@@ -23,7 +23,9 @@
 
 #define ALWAYS static inline __attribute__((always_inline))
 
+/* Masks are signed, arithmetic on bits is not: it may wrap. */
 typedef int32_t bits __attribute__((vector_size(VEC * sizeof(float))));
+typedef uint32_t word __attribute__((vector_size(VEC * sizeof(float))));
 
 /* The lanes of a sum whose order is the same for every instruction set. */
 enum { LANES = 16, GROUPS = LANES / VEC };
@@ -94,15 +96,18 @@ ALWAYS vec vec_exp(vec x) {
     y = vec_mul_add(y, r * r, r) + vec_set1(1);
     /* 2^n in two factors: n from -150 to 128 is more than an exponent holds,
      * and the first product is exact. */
-    const bits k = bits_of(t) - bits_of(magic), half = k >> 1;
-    return y * vec_of((half + 127) << 23) * vec_of((k - half + 127) << 23);
+    const bits k = (bits)((word)bits_of(t) - (word)bits_of(magic));
+    const word half = (word)(k >> 1), rest = (word)k - half;
+    return y * vec_of((bits)((half + 127) << 23)) *
+           vec_of((bits)((rest + 127) << 23));
 }
 
 ALWAYS vec vec_log(vec x) {
     const bits small = (bits)(x < vec_set1(0x1p-126f)); /* and below 0 */
     const vec scaled = choose(small, x * vec_set1(0x1p23f), x);
-    const bits e = ((bits_of(scaled) - 0x3f3504f3) >> 23);
-    const vec f = vec_of(bits_of(scaled) - (e << 23)) - vec_set1(1);
+    const word u = (word)bits_of(scaled);
+    const bits e = (bits)(u - 0x3f3504f3u) >> 23; /* of 1 + f >= sqrt(1/2) */
+    const vec f = vec_of((bits)(u - ((word)e << 23))) - vec_set1(1);
     const bits k = e - (small & 23);
     vec n = vec_zero();
     for (int i = 0; i < VEC; i++) n[i] = (float)k[i];
