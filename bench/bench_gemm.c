@@ -40,12 +40,13 @@ typedef struct product {
 
 /* GPT-2 124M with 256 tokens: forward x [T, C] w [O, C] transposed; gradients
  * dx = dy w and dw = dy transposed x.  GPT-2's own layout [C, O] is "conv". */
-#define LAYER(name, o, c)                          \
-    {name " fwd", 256, o, c, false, true},         \
-        {name " conv fwd", 256, o, c, false, false}, \
-        {name " dx", 256, c, o, false, false},     \
-        {name " conv dx", 256, c, o, false, true}, \
-        {name " dw", o, c, 256, true, false}
+#define LAYER(name, o, c)                                                      \
+    {name " fwd", 256, o, c, false, true},                                     \
+        {name " conv fwd", 256, o, c, false, false},                           \
+        {name " dx", 256, c, o, false, false},                                 \
+        {name " conv dx", 256, c, o, false, true}, {                           \
+        name " dw", o, c, 256, true, false                                     \
+    }
 
 static const product products[] = {
     {"square 512", 512, 512, 512, false, false},
@@ -120,18 +121,17 @@ static tensor matrix(float *data, int64_t rows, int64_t cols, bool transposed) {
 
 static double run_exact(const bench *s, const product *p) {
     const op_attr attr = {.matmul = {.compute = AR_F32, .exact = 1}};
-    const op_call c = {
-        .op = OP_MATMUL,
-        .attr = &attr,
-        .n_in = 2,
-        .n_out = 1,
-        .in = {matrix(s->a, p->m, p->k, p->ta),
-               matrix(s->b, p->k, p->n, p->tb)},
-        .out = {matrix(s->c, p->m, p->n, false)},
-        .work = s->work,
-        .threads = s->pool,
-        .k = s->k,
-        .scratch = s->scratch};
+    const op_call c = {.op = OP_MATMUL,
+                       .attr = &attr,
+                       .n_in = 2,
+                       .n_out = 1,
+                       .in = {matrix(s->a, p->m, p->k, p->ta),
+                              matrix(s->b, p->k, p->n, p->tb)},
+                       .out = {matrix(s->c, p->m, p->n, false)},
+                       .work = s->work,
+                       .threads = s->pool,
+                       .k = s->k,
+                       .scratch = s->scratch};
     const double t = now(s);
     fast_matmul_exact.run(&c);
     return now(s) - t;
@@ -155,9 +155,9 @@ static double run_ours(const bench *s, const product *p) {
 static double run_blas(const bench *s, const product *p) {
     enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 };
     const double t = now(s);
-    s->sgemm(ROW_MAJOR, p->ta ? TRANSPOSED : PLAIN,
-             p->tb ? TRANSPOSED : PLAIN, p->m, p->n, p->k, 1, s->a,
-             p->ta ? p->m : p->k, s->b, p->tb ? p->k : p->n, 0, s->c, p->n);
+    s->sgemm(ROW_MAJOR, p->ta ? TRANSPOSED : PLAIN, p->tb ? TRANSPOSED : PLAIN,
+             p->m, p->n, p->k, 1, s->a, p->ta ? p->m : p->k, s->b,
+             p->tb ? p->k : p->n, 0, s->c, p->n);
     return now(s) - t;
 }
 

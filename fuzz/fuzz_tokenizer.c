@@ -30,13 +30,13 @@ static void use(const ar_tokenizer *tok, const char *s, size_t n,
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char text[] = "The <s>d\xC3\xB6g's 12\xFF  \n ABab e\xCC\x81";
+    static const char sample[] = "The <s>d\xC3\xB6g's 12\xFF  \n ABab e\xCC\x81";
     ar_tokenizer *tok;
     ar_error err;
     if (tokenizer_new(&tok, &err)) return 0;
     if (tokenizer_read(tok, (const char *)data, size, &err) == AR_OK) {
-        use(tok, text, sizeof text - 1, AR_SPECIAL | AR_TEMPLATE);
-        use(tok, text, sizeof text - 1, 0);
+        use(tok, sample, sizeof sample - 1, AR_SPECIAL | AR_TEMPLATE);
+        use(tok, sample, sizeof sample - 1, 0);
         use(tok, (const char *)data, size < 64 ? size : 64, AR_SPECIAL);
         use(tok, "", 0, AR_TEMPLATE);
     } else if (!err.message[0]) {

@@ -27,7 +27,8 @@ typedef struct buffer {
 
 typedef struct device_options {
     int n_threads;       /* 0 = as many as the process may use */
-    const char *kernels; /* a kernel table by name; NULL = best for the CPU */
+    const char *kernels; /* a kernel table by name; NULL = what ARCANE_CPU says,
+                            else the best for this CPU */
     const char *blas;    /* "openblas", "accelerate"; NULL = own kernels */
 } device_options;
 

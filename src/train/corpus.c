@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "format/document.h"
+#include "train/json_text.h"
 
 enum { PATH_SIZE = 4096, MAX_DATA_JSON = 1 << 20 };
 
@@ -228,11 +229,11 @@ static ar_status write_record(const settings *s, const char *run, uint64_t cut,
                   (json_int_t)counts[0].n_documents, "val_bytes",
                   (json_int_t)counts[1].n_bytes, "val_tokens",
                   (json_int_t)counts[1].n_tokens);
-    char *data = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    char *data = json_text(json);
     json_decref(json);
     if (!data) return error_set(err, AR_NOMEM, "out of memory");
     const ar_status status = file_replace(path, data, strlen(data), err);
-    free(data);
+    mem_free(data);
     return status;
 }
 

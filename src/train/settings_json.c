@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "train/json_text.h"
 #include "train/settings.h"
 
 enum { MAX_DEPTH = 4, PATH_SIZE = 256, MAX_CONFIG_SIZE = 64 << 20 };
@@ -203,10 +204,10 @@ json_t *settings_json(const settings *s) {
 
 ar_status settings_write(const settings *s, const char *path, ar_error *err) {
     json_t *json = settings_json(s);
-    char *data = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    char *data = json_text(json);
     json_decref(json);
     if (!data) return error_set(err, AR_NOMEM, "out of memory for settings");
     const ar_status status = file_replace(path, data, strlen(data), err);
-    free(data);
+    mem_free(data);
     return status;
 }

@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/mem.h"
+#include "train/json_text.h"
 #include "train/train.h"
 
 /* config.json in the folder of model.init, if it is a folder that has one. */
@@ -16,10 +18,10 @@ static bool init_config(const settings *s, char *path, size_t size) {
 
 static ar_status parse_config(model_config *out, const json_t *json,
                               ar_error *err) {
-    char *text = json_dumps(json, 0);
+    char *text = json_text(json);
     if (!text) return error_set(err, AR_NOMEM, "out of memory");
     const ar_status status = config_parse(out, text, strlen(text), err);
-    free(text);
+    mem_free(text);
     return status == AR_OK ? AR_OK : error_prefix(err, status, "model.config");
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "train/json_text.h"
 #include "train/train_int.h"
 
 enum { MAX_TOKENIZER = 1 << 30, MAX_VAL_TOKENS = 1 << 28 };
@@ -54,7 +55,7 @@ static ar_status keep_tokenizer(train_run_state *r, ar_error *err) {
 static ar_status keep_config(train_run_state *r, ar_error *err) {
     json_decref(r->s.config);
     r->s.config = config_json(&r->config);
-    char *text = r->s.config ? json_dumps(r->s.config, JSON_INDENT(2)) : NULL;
+    char *text = json_text(r->s.config);
     if (!text) return error_set(err, AR_NOMEM, "out of memory");
     r->config_text = text;
     return AR_OK;
@@ -242,6 +243,6 @@ void run_close(train_run_state *r) {
     mem_free(r->val);
     mem_free(r->replay);
     mem_free(r->tokenizer_text);
-    free(r->config_text);
+    mem_free(r->config_text);
     settings_close(&r->s);
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "train/trainer_int.h"
 
 const model_config *trainer_config(const trainer *t) { return &t->config; }
@@ -163,6 +164,39 @@ static ar_status start_anew(trainer *t, ar_error *err) {
                           err);
 }
 
+/* One tensor being filled, a share of PART elements at a time: a value depends
+ * on its place alone, so any number of threads gives the same. */
+enum { PART = 1 << 16 };
+
+typedef struct drawing {
+    const param_spec *spec;
+    ar_type type;
+    uint64_t seed;
+    int64_t n; /* elements */
+    unsigned char *data;
+} drawing;
+
+static void draw_part(void *ctx, int64_t share, int worker) {
+    (void)worker;
+    const drawing *d = ctx;
+    const int64_t first = share * PART;
+    const int64_t n = d->n - first < PART ? d->n - first : PART;
+    params_init_part(d->spec, d->type, d->seed, first, n,
+                     d->data + ar_type_size(d->type, first));
+}
+
+static ar_status draw_all(trainer *t, uint64_t seed, pool *threads,
+                          unsigned char *data, ar_error *err) {
+    for (int i = 0; i < t->params.n; i++) {
+        const param_spec *p = &t->params.spec[i];
+        drawing d = {p, t->shape.type, seed, shape_count(&p->shape), data};
+        pool_run(threads, draw_part, &d, (d.n + PART - 1) / PART);
+        TRY(trainer_write(t, TRAIN_PARAMS, p->offset, data,
+                          ar_type_size(d.type, d.n), err));
+    }
+    return AR_OK;
+}
+
 ar_status trainer_init(trainer *t, uint64_t seed, ar_error *err) {
     size_t most = 0;
     for (int i = 0; i < t->params.n; i++) {
@@ -170,17 +204,13 @@ ar_status trainer_init(trainer *t, uint64_t seed, ar_error *err) {
             ar_type_size(t->shape.type, shape_count(&t->params.spec[i].shape));
         if (n > most) most = n;
     }
-    void *data = mem_block_alloc(most);
-    if (!data) return error_set(err, AR_NOMEM, "out of memory");
-    ar_status status = AR_OK;
-    for (int i = 0; i < t->params.n && status == AR_OK; i++) {
-        const param_spec *p = &t->params.spec[i];
-        params_init(p, t->shape.type, seed, data);
-        status = trainer_write(
-            t, TRAIN_PARAMS, p->offset, data,
-            ar_type_size(t->shape.type, shape_count(&p->shape)), err);
-    }
+    pool *threads = NULL;
+    TRY(pool_open(&threads, 0, err));
+    unsigned char *data = mem_block_alloc(most);
+    ar_status status = data ? draw_all(t, seed, threads, data, err)
+                            : error_set(err, AR_NOMEM, "out of memory");
     mem_block_free(data, most);
+    pool_close(threads);
     return status == AR_OK ? start_anew(t, err) : status;
 }
 

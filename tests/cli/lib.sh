@@ -10,6 +10,7 @@ export ARCANE
 tests=$(cd "$(dirname "$0")" && pwd)
 golden=$(cd "$tests/../golden" && pwd)
 compare=$tests/compare.py
+export ASAN_OPTIONS="${ASAN_OPTIONS:-allocator_may_return_null=1}"
 quick=${AR_QUICK:-0}
 passed=0 failed=0
 
@@ -44,7 +45,7 @@ crashed() {
 
 # ok NAME COMMAND ...: the command does its work; its output is in out and err.
 ok() {
-    name=$1
+    local name=$1 rc
     shift
     limited "$@" >out 2>err </dev/null && rc=0 || rc=$?
     if [ "$rc" -eq 0 ] && ! crashed 0; then
@@ -56,7 +57,7 @@ ok() {
 
 # says NAME PATTERN COMMAND ...: as ok, and prints a line with the pattern.
 says() {
-    name=$1 pattern=$2
+    local name=$1 pattern=$2 rc
     shift 2
     limited "$@" >out 2>err </dev/null && rc=0 || rc=$?
     if [ "$rc" -eq 0 ] && ! crashed 0 && cat out err | grep -qE -- "$pattern"; then
@@ -69,12 +70,12 @@ says() {
 # refuses NAME CODE PATTERN COMMAND ...: fails with this code and one sentence
 # on stderr that has the pattern (a usage error adds a hint), nothing on stdout.
 refuses() {
-    name=$1 code=$2 pattern=$3
+    local name=$1 code=$2 pattern=$3 rc
     shift 3
     limited "$@" >out 2>err </dev/null && rc=0 || rc=$?
     if crashed "$rc" || [ "$rc" -ne "$code" ]; then
         fail "$name: exit code $rc, wanted $code: $(head -c 300 err)"
-    elif ! tail -n +1 err | grep -v '^see "arcane' | grep '^arcane' |
+    elif ! grep -v '^see "arcane' err | grep '^arcane' |
         grep -qE -- "$pattern"; then
         fail "$name: does not say \"$pattern\": $(head -c 300 err)"
     elif [ "$(grep -vc '^see "arcane' err)" -ne 1 ]; then
@@ -93,7 +94,7 @@ same() {
 
 # holds NAME TEST-EXPRESSION ...
 holds() {
-    name=$1
+    local name=$1
     shift
     if test "$@"; then pass; else fail "$name: not $*"; fi
 }

@@ -15,7 +15,7 @@ tail -c +399889 "$golden/training/corpus.txt" | head -c 4097 >val.txt
 
 # train_as WHICH NAME OPTIONS: 60 steps into run_NAME, logged in NAME.jsonl.
 train_as() {
-    which=$1 name=$2
+    local which=$1 name=$2
     shift 2
     [ "$which" = ar ] || set -- --lr 1e-3 --warmup 5 --final-lr 0.1 "$@"
     ok "$name" "$ARCANE" train train.txt --held-out 0 --tokenizer bytes \

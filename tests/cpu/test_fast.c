@@ -12,7 +12,9 @@
 #define POSITIVE(...) AS(DENSE, F32, 0, 1, __VA_ARGS__)
 #define ID(high, ...) AS(DENSE, I32, -1, high, __VA_ARGS__)
 #define CASE(op, attr, tolerance, ...)                                         \
-    { OP_##op, {attr}, 0, tolerance, {__VA_ARGS__} }
+    {                                                                          \
+        OP_##op, {attr}, 0, tolerance, { __VA_ARGS__ }                         \
+    }
 #define NO_ATTR .data = {NULL}
 #define PLACES(axis, start, n, step) .view = {axis, 0, {start, n, step}}
 #define ROTATED(interleaved, inverse) .rope = {interleaved, inverse}
@@ -55,18 +57,21 @@ static const op_case cases[] = {
 
 #define BI(kind, alpha, beta) .binary = {BINARY_##kind, 0, alpha, beta}
 #define UN(kind, a, b) .unary = {UNARY_##kind, 0, a, b}
-    CASE(BINARY, BI(ADD, 1, 1), 0, X(301, 1003), AS(REPEATED, F32, -1, 1, 301, 1003)),
+    CASE(BINARY, BI(ADD, 1, 1), 0, X(301, 1003),
+         AS(REPEATED, F32, -1, 1, 301, 1003)),
     CASE(BINARY, BI(SUB, 2, 0.5), 0, X(70001), AS(STEPPED, F32, -1, 1, 70001)),
     CASE(BINARY, BI(DIV, 2, 0.5), 0, X(70001), AS(DENSE, F32, 1, 2, 70001)),
-    CASE(BINARY, BI(MUL, 3, 1), 0, AS(TURNED, F32, -1, 1, 130, 200), X(130, 200)),
+    CASE(BINARY, BI(MUL, 3, 1), 0, AS(TURNED, F32, -1, 1, 130, 200),
+         X(130, 200)),
     CASE(UNARY, UN(IDENTITY, 0.3, 2), 0, AS(SLICED, F32, -1, 1, 500, 103)),
     CASE(UNARY, UN(GELU, 1, 0), 4e-6, AS(DENSE, F32, -5, 5, 100003)),
     CASE(UNARY_DX, UN(GELU_TANH, 2, 0.1), 4e-6, AS(DENSE, F32, -3, 3, 300, 103),
          AS(REPEATED, F32, -1, 1, 300, 103)),
     CASE(GATED, .gated = {UNARY_SILU}, 4e-6, AS(SLICED, F32, -9, 9, 300, 103),
          AS(SLICED, F32, -1, 1, 300, 103)),
-    CASE(GATED_DX, .gated = {UNARY_SILU}, 4e-6, AS(SLICED, F32, -9, 9, 300, 103),
-         AS(STEPPED, F32, -1, 1, 300, 103), X(300, 103)),
+    CASE(GATED_DX, .gated = {UNARY_SILU}, 4e-6,
+         AS(SLICED, F32, -9, 9, 300, 103), AS(STEPPED, F32, -1, 1, 300, 103),
+         X(300, 103)),
     CASE(SELECT, NO_ATTR, 0, AS(DENSE, F32, -1, 1, 300, 103), X(300, 103),
          AS(TURNED, F32, -1, 1, 300, 103)),
     CASE(SELECT, NO_ATTR, 0, AS(REPEATED, U8, 0, 1, 300, 103),
@@ -191,8 +196,7 @@ void test_fast_ops(void **state) {
 void test_fast_nan(void **state) {
     (void)state;
     const case_device on = open_device(NULL, 2);
-    static const op_case row =
-        CASE(REDUCE, RED(MAX, -1, 0), 0, X(500, 301));
+    static const op_case row = CASE(REDUCE, RED(MAX, -1, 0), 0, X(500, 301));
     op_case_program p;
     assert_ok(op_case_open(&p, &row, on, AR_F32, false, err));
     op_case_set(&p, p.leaf[0], 140003, NAN);

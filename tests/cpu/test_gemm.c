@@ -56,8 +56,9 @@ static double element(const gemm_view *v, int64_t i, int64_t j,
     const int64_t at = i * v->rs + j * v->cs;
     float x;
     uint16_t half;
-    type_decode_f32(v->type, (const char *)v->data + at * (int64_t)ar_type_size(v->type, 1),
-                    &x, 1);
+    type_decode_f32(
+        v->type, (const char *)v->data + at * (int64_t)ar_type_size(v->type, 1),
+        &x, 1);
     if (compute == AR_BF16 || compute == AR_F16) {
         type_encode_f32(compute, &x, &half, 1);
         type_decode_f32(compute, &half, &x, 1);
@@ -188,8 +189,8 @@ void test_gemm_threads(void **state) {
     room r = room_open();
     for (const cpu_kernels *const *k = cpu_kernels_usable(); *k; k++)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-            gemm_args g = {.m = shapes[i][0], .n = shapes[i][1],
-                           .k = shapes[i][2]};
+            gemm_args g = {
+                .m = shapes[i][0], .n = shapes[i][1], .k = shapes[i][2]};
             g.a = view(r.a, g.m, g.k, 1);
             g.b = view(r.b, g.k, g.n, 0);
             g.ldc = g.n;
@@ -238,8 +239,11 @@ void test_gemm_panels(void **state) {
 
 static tensor matrix(const void *data, ar_type t, int64_t batch, int64_t rows,
                      int64_t cols, bool transposed) {
-    tensor x = {.data = (void *)data, .type = t, .rank = 3,
-                .dim = {batch, rows, cols}, .stride = {rows * cols, cols, 1}};
+    tensor x = {.data = (void *)data,
+                .type = t,
+                .rank = 3,
+                .dim = {batch, rows, cols},
+                .stride = {rows * cols, cols, 1}};
     if (transposed) x.stride[1] = 1, x.stride[2] = rows;
     return x;
 }
@@ -260,13 +264,12 @@ static void run_op(const cpu_fast *f, op_call *c, const room *r,
 static void exact(const room *r, const cpu_kernels *k, int64_t m, int64_t n,
                   int64_t depth, ar_type t, bool conv, float *y) {
     op_attr attr = {.matmul = {.compute = AR_F32, .exact = 1}};
-    op_call c = {.op = OP_MATMUL, .attr = &attr, .n_in = 3, .n_out = 1,
-                 .k = k};
+    op_call c = {.op = OP_MATMUL, .attr = &attr, .n_in = 3, .n_out = 1, .k = k};
     c.in[0] = matrix(r->a, AR_F32, 1, m, depth, false);
-    c.in[1] = matrix(t == AR_F32 ? (void *)r->b : r->half_b, t, 1, depth, n,
-                     !conv);
-    c.in[2] = (tensor){.data = r->bias, .type = AR_F32, .rank = 1,
-                       .dim = {n}, .stride = {1}};
+    c.in[1] =
+        matrix(t == AR_F32 ? (void *)r->b : r->half_b, t, 1, depth, n, !conv);
+    c.in[2] = (tensor){
+        .data = r->bias, .type = AR_F32, .rank = 1, .dim = {n}, .stride = {1}};
     c.out[0] = matrix(y, AR_F32, 1, m, n, false);
     run_op(&fast_matmul_exact, &c, r, 1 + (int)(m % 3));
 }
@@ -286,12 +289,15 @@ static void exact_case(const room *r, int64_t depth, ar_type t, bool conv) {
             exact(&row, *k, 1, N, depth, t, conv, r->d);
             assert_memory_equal(r->c + i * N, r->d, N * sizeof(float));
         }
-        const gemm_args g = {
-            .m = M, .n = N, .k = depth,
-            .a = {r->a, AR_F32, depth, 1},
-            .b = {t == AR_F32 ? (void *)r->b : r->half_b, t, conv ? N : 1,
-                  conv ? 1 : depth},
-            .c = r->c, .ldc = N, .bias = r->bias};
+        const gemm_args g = {.m = M,
+                             .n = N,
+                             .k = depth,
+                             .a = {r->a, AR_F32, depth, 1},
+                             .b = {t == AR_F32 ? (void *)r->b : r->half_b, t,
+                                   conv ? N : 1, conv ? 1 : depth},
+                             .c = r->c,
+                             .ldc = N,
+                             .bias = r->bias};
         check(&g, NULL, (*k)->isa);
     }
 }
@@ -332,8 +338,9 @@ void test_gemm_exact_chain(void **state) {
  * subnormals, overflow. */
 void test_gemm_exact_rounding(void **state) {
     (void)state;
-    static const float special[] = {0x1p-149f, 0x1.fffffep127f, 1, -1,
-                                    0x1.000002p0f, 0x1p-75f, 0x1.8p-74f, 0};
+    static const float special[] = {
+        0x1p-149f,     0x1.fffffep127f, 1,          -1,
+        0x1.000002p0f, 0x1p-75f,        0x1.8p-74f, 0};
     float x[16], w[16];
     for (uint64_t at = 0, n = 0; n < 2000; n++) {
         for (int i = 0; i < 16; i++) {
@@ -354,8 +361,8 @@ void test_gemm_exact_rounding(void **state) {
 
 static void batch_call(const room *r, const cpu_kernels *k, int64_t m,
                        const op_attr *attr, op_call *c) {
-    *c = (op_call){.op = OP_MATMUL, .attr = attr, .n_in = 2, .n_out = 1,
-                   .k = k};
+    *c =
+        (op_call){.op = OP_MATMUL, .attr = attr, .n_in = 2, .n_out = 1, .k = k};
     c->in[0] = matrix(r->a, AR_F32, 3, m, 50, false);
     c->in[1] = matrix(r->b, AR_F32, 3, 50, 41, true);
     c->out[0] = matrix(r->c, AR_F32, 3, m, 41, false);

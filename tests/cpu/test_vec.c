@@ -20,8 +20,7 @@ static float from_bits(uint32_t u) {
 /* What a gate lets through, in double. */
 static double cdf(double x) { return 0.5 * erfc(-x * sqrt(0.5)); }
 static double gate_tanh(double x) {
-    return 1 /
-           (1 + exp(-2 * sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+    return 1 / (1 + exp(-2 * sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
 }
 
 static double exact(int kind, double x) {
@@ -91,8 +90,8 @@ void test_vec_accuracy(void **state) {
             const struct range *r = &ranges[i];
             const double worst = worst_ulps(*k, r->kind, r->low, r->high);
             if (!(worst <= r->ulps))
-                fail_msg("%s, kind %d: %g ulps, at most %g", (*k)->isa,
-                         r->kind, worst, r->ulps);
+                fail_msg("%s, kind %d: %g ulps, at most %g", (*k)->isa, r->kind,
+                         worst, r->ulps);
         }
 }
 
@@ -123,8 +122,8 @@ static void check_limits(const cpu_kernels *k) {
     assert_true(one(k, UNARY_GELU, -30) == 0);
     assert_true(one(k, UNARY_GELU_TANH, -30) == 0);
     for (int kind = 0; kind < UNARY_COUNT; kind++) {
-        const bool step = kind == UNARY_SIGN || kind == UNARY_RELU ||
-                          kind == UNARY_RELU_SQR;
+        const bool step =
+            kind == UNARY_SIGN || kind == UNARY_RELU || kind == UNARY_RELU_SQR;
         const float y = one(k, kind, NAN);
         if (isnan(y) == step)
             fail_msg("%s, kind %d: a NaN gives %g", k->isa, kind, (double)y);
@@ -146,7 +145,8 @@ typedef struct row {
 
 static void fill_row(row *r, int64_t seed) {
     for (int i = 0; i < GUARD + MOST + GUARD; i++)
-        r->mem[i] = (float)(rng_uniform(7, (uint64_t)seed, (uint64_t)i) * 4 - 2);
+        r->mem[i] =
+            (float)(rng_uniform(7, (uint64_t)seed, (uint64_t)i) * 4 - 2);
     r->at = r->mem + GUARD + 1;
 }
 

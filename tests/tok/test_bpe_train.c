@@ -158,8 +158,8 @@ void test_bpe_train_slow(void **state) {
                                             "aab \n",
                                             "a1 .",
                                             "abcdefghij  ",
-                                            "\xC3\xA9\xE6\x97\xA5\xFF\x80"
-                                            "ab ",
+                                            ("\xC3\xA9\xE6\x97\xA5\xFF\x80"
+                                             "ab "),
                                             "'st'S\n\r\t"};
     enum { N = sizeof alphabets / sizeof *alphabets };
     static char s[4000];

@@ -32,6 +32,13 @@ attention attention_of(const op_call *c);
 /* Types and strides that these kernels read: F32, heads contiguous. */
 bool attention_fits(const op_call *c);
 
+/* n floats of a worker's scratch, 64-byte aligned; *at moves on. */
+static inline float *scratch_take(float **at, int64_t n) {
+    float *p = *at;
+    *at += (n + 15) / 16 * 16;
+    return p;
+}
+
 /* Row [b, i, h, :]. */
 static inline float *attention_row(const tensor *t, int64_t b, int64_t i,
                                    int64_t h) {

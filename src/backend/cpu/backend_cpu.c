@@ -2,6 +2,7 @@
 #include "backend/cpu/backend_cpu.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/cpu/blas.h"
@@ -22,7 +23,8 @@ static void cpu_close(device *d) {
 
 static ar_status choose_kernels(device *d, const device_options *opt,
                                 ar_error *err) {
-    const char *want = opt ? opt->kernels : NULL;
+    const char *want =
+        opt && opt->kernels ? opt->kernels : getenv("ARCANE_CPU");
     if (want && !strcmp(want, "reference")) return AR_OK;
     d->kernels = cpu_kernels_find(want);
     if (!d->kernels)

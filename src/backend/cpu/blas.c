@@ -71,10 +71,9 @@ void blas_run(const gemm_args *g, int n_threads) {
         for (int64_t i = 0; i < g->m; i++)
             memcpy(g->c + i * g->ldc, g->bias, (size_t)g->n * sizeof *g->c);
     const bool a = row_major(&g->a, g->k), b = row_major(&g->b, g->n);
-    atomic_load(&sgemm)(ROW_MAJOR, a ? PLAIN : TRANSPOSED,
-                        b ? PLAIN : TRANSPOSED, (int)g->m, (int)g->n,
-                        (int)g->k, g->alpha != 0 ? g->alpha : 1, g->a.data,
-                        (int)(a ? g->a.rs : g->a.cs), g->b.data,
-                        (int)(b ? g->b.rs : g->b.cs),
-                        g->add || g->bias ? 1 : 0, g->c, (int)g->ldc);
+    atomic_load (&sgemm)(
+        ROW_MAJOR, a ? PLAIN : TRANSPOSED, b ? PLAIN : TRANSPOSED, (int)g->m,
+        (int)g->n, (int)g->k, g->alpha != 0 ? g->alpha : 1, g->a.data,
+        (int)(a ? g->a.rs : g->a.cs), g->b.data, (int)(b ? g->b.rs : g->b.cs),
+        g->add || g->bias ? 1 : 0, g->c, (int)g->ldc);
 }

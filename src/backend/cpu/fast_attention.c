@@ -8,6 +8,7 @@
  *   S' [keys][nr] = K Q',  m, l, P' by columns,  O' [E][nr] = f O' + V' P'
  *
  * One share is one block of queries of one head. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -27,24 +28,19 @@ typedef struct block {
     float *tmp;             /* [nr][E] */
 } block;
 
-/* From `at` on, 64-byte aligned. */
-static float *take(float **at, int64_t n) {
-    float *p = *at;
-    *at += (n + 15) / 16 * 16;
-    return p;
-}
-
 static void block_init(const attention *a, block *x, float *at) {
+    const float *const start = at;
     const int64_t wide_e = (a->E + a->mr - 1) / a->mr * a->mr;
-    x->q = take(&at, a->D * a->q_block);
-    x->o = take(&at, a->E * a->q_block);
-    x->k = take(&at, a->D * a->k_block);
-    x->v = take(&at, wide_e * a->k_block);
-    x->s = take(&at, a->k_block * a->nr);
-    x->max = take(&at, a->q_block);
-    x->sum = take(&at, a->q_block);
-    x->shrink = take(&at, a->nr);
-    x->tmp = take(&at, a->nr * a->E);
+    x->q = scratch_take(&at, a->D * a->q_block);
+    x->o = scratch_take(&at, a->E * a->q_block);
+    x->k = scratch_take(&at, a->D * a->k_block);
+    x->v = scratch_take(&at, wide_e * a->k_block);
+    x->s = scratch_take(&at, a->k_block * a->nr);
+    x->max = scratch_take(&at, a->q_block);
+    x->sum = scratch_take(&at, a->q_block);
+    x->shrink = scratch_take(&at, a->nr);
+    x->tmp = scratch_take(&at, a->nr * a->E);
+    assert(at - start <= CPU_SCRATCH_SIZE / (ptrdiff_t)sizeof *at);
 }
 
 /* Queries p .. p + nr - 1 of the block with keys [rows[0], rows[1]) of n. */

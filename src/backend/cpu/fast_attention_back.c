@@ -11,6 +11,7 @@
  * blocks of the group's heads in order.  A share is one (batch, kv head); when
  * there are few, its blocks are dealt to several shares, each with sums of its
  * own, which are added in order afterwards. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -66,28 +67,24 @@ typedef struct block {
     sums to;
 } block;
 
-static float *take(float **at, int64_t n) {
-    float *p = *at;
-    *at += round_up(n, 16);
-    return p;
-}
-
 static void block_init(const attention *a, block *x, float *at) {
+    const float *const start = at;
     const int64_t nq = a->q_block, nk = a->k_block;
-    x->q = take(&at, a->D * nq);
-    x->dout = take(&at, a->E * nq);
-    x->q2 = take(&at, round_up(a->D, a->nr) * nq);
-    x->dout2 = take(&at, round_up(a->E, a->nr) * nq);
-    x->dq = take(&at, a->D * nq);
-    x->k = take(&at, a->D * nk);
-    x->v = take(&at, a->E * nk);
-    x->k2 = take(&at, round_up(a->D, a->mr) * nk);
-    x->p = take(&at, nk * nq);
-    x->ds = take(&at, nk * nq);
-    x->turned = take(&at, nq * a->mr);
-    x->lse = take(&at, nq);
-    x->delta = take(&at, nq);
-    x->tmp = take(&at, a->nr * a->D);
+    x->q = scratch_take(&at, a->D * nq);
+    x->dout = scratch_take(&at, a->E * nq);
+    x->q2 = scratch_take(&at, round_up(a->D, a->nr) * nq);
+    x->dout2 = scratch_take(&at, round_up(a->E, a->nr) * nq);
+    x->dq = scratch_take(&at, a->D * nq);
+    x->k = scratch_take(&at, a->D * nk);
+    x->v = scratch_take(&at, a->E * nk);
+    x->k2 = scratch_take(&at, round_up(a->D, a->mr) * nk);
+    x->p = scratch_take(&at, nk * nq);
+    x->ds = scratch_take(&at, nk * nq);
+    x->turned = scratch_take(&at, nq * a->mr);
+    x->lse = scratch_take(&at, nq);
+    x->delta = scratch_take(&at, nq);
+    x->tmp = scratch_take(&at, a->nr * a->D);
+    assert(at - start <= CPU_SCRATCH_SIZE / (ptrdiff_t)sizeof *at);
 }
 
 /* lse and D of the queries; those that see nothing, and lanes behind the last,

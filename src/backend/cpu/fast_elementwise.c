@@ -154,8 +154,8 @@ static void gated(const op_call *c) { run_parts(c, gated_part); }
 const cpu_fast fast_gated = {OP_GATED, gated_fits, gated, NULL, "vec"};
 
 static bool gated_dx_fits(const op_call *c) {
-    return floats_fit(c) && c->k->gated_dx(c->attr->gated.kind, 0, NULL, NULL,
-                                           NULL, NULL, NULL);
+    return floats_fit(c) &&
+           c->k->gated_dx(c->attr->gated.kind, 0, NULL, NULL, NULL, NULL, NULL);
 }
 
 static void gated_dx_part(const op_call *c, const row_walk *w,
@@ -202,5 +202,4 @@ static void select_part(const op_call *c, const row_walk *w, const int64_t *at,
 }
 
 static void select_run(const op_call *c) { run_parts(c, select_part); }
-const cpu_fast fast_select = {OP_SELECT, select_fits, select_run, NULL,
-                              "rows"};
+const cpu_fast fast_select = {OP_SELECT, select_fits, select_run, NULL, "rows"};

@@ -71,17 +71,18 @@ const cpu_fast fast_embed = {OP_EMBED, embed_fits, embed, NULL, "rows"};
 /* ---- EMBED_DW ----
  *
  * The rows of dy with one id are a list that rises: head [V], next [N] in
- * work, -1 = end.  A share owns some rows of the table and some columns, so
- * every sum is made by one thread, in the order of rows. */
+ * work, -1 = end.  A share owns some rows of the table, and in a small table
+ * only some columns, so every sum is made by one thread, in the order of
+ * rows. */
 
-enum { COLUMNS = 256, TABLE_ROWS = 64 };
+enum { COLUMNS = 256, TABLE_ROWS = 32, LARGE_TABLE = 1024 };
 
 typedef struct embed_dw_job {
     const op_call *c;
     row_walk dy;
     const float *base; /* [V, C] or NULL */
     int32_t *head, *next;
-    int64_t n_table, n, table_rows, n_columns;
+    int64_t n_table, n, table_rows, columns, n_columns;
 } embed_dw_job;
 
 static bool embed_dw_fits(const op_call *c) {
@@ -115,11 +116,6 @@ static void list_rows(const embed_dw_job *j) {
 static void sum_row(const embed_dw_job *j, int64_t id, int64_t col, int64_t n) {
     const op_call *c = j->c;
     float *y = (float *)c->out[0].data + id * j->n + col;
-    const float *base = j->base ? j->base + id * j->n + col : NULL;
-    if (!base)
-        memset(y, 0, (size_t)n * sizeof *y);
-    else if (base != y)
-        memcpy(y, base, (size_t)n * sizeof *y);
     for (int32_t r = j->head[id]; r >= 0; r = j->next[r]) {
         int64_t at[ROW_TENSORS];
         row_walk_at(&j->dy, r, at);
@@ -127,14 +123,33 @@ static void sum_row(const embed_dw_job *j, int64_t id, int64_t col, int64_t n) {
     }
 }
 
+/* What the sums start from, in the rows of one share. */
+static void start_rows(const embed_dw_job *j, int64_t first, int64_t end,
+                       int64_t col, int64_t n) {
+    float *y = (float *)j->c->out[0].data;
+    if (j->base == y) return;
+    if (n == j->n) { /* one piece */
+        n *= end - first;
+        end = first + 1;
+    }
+    for (int64_t id = first; id < end; id++) {
+        const int64_t at = id * j->n + col;
+        if (j->base)
+            memcpy(y + at, j->base + at, (size_t)n * sizeof *y);
+        else
+            memset(y + at, 0, (size_t)n * sizeof *y);
+    }
+}
+
 static void embed_dw_share(void *ctx, int64_t share, int worker) {
     (void)worker;
     const embed_dw_job *j = ctx;
-    const int64_t col = share % j->n_columns * COLUMNS;
+    const int64_t col = share % j->n_columns * j->columns;
+    const int64_t n = smaller(j->columns, j->n - col);
     const int64_t first = share / j->n_columns * j->table_rows;
     const int64_t end = smaller(first + j->table_rows, j->n_table);
-    for (int64_t id = first; id < end; id++)
-        sum_row(j, id, col, smaller(COLUMNS, j->n - col));
+    start_rows(j, first, end, col, n);
+    for (int64_t id = first; id < end; id++) sum_row(j, id, col, n);
 }
 
 static void embed_dw(const op_call *c) {
@@ -146,8 +161,9 @@ static void embed_dw(const op_call *c) {
                       .n = dw->dim[1]};
     if (tensor_count(dw) == 0) return;
     j.next = j.head + j.n_table;
-    j.table_rows = smaller(1 + j.n_table / TABLE_ROWS, TABLE_ROWS);
-    j.n_columns = ceil_div(j.n, COLUMNS);
+    j.table_rows = j.n_table < LARGE_TABLE ? 1 : TABLE_ROWS;
+    j.columns = j.n_table < LARGE_TABLE ? smaller(j.n, COLUMNS) : j.n;
+    j.n_columns = ceil_div(j.n, j.columns);
     row_walk_init(&j.dy, (const tensor *[]){&c->in[1]}, 1, true);
     list_rows(&j);
     pool_run(pool_for(c, tensor_count(dw) + tensor_count(&c->in[1])),

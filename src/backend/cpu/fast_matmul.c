@@ -18,8 +18,8 @@ bool matmul_is_gemm(const op_call *c) {
     const bool rows = y->dim[last] == 1 || y->stride[last] == 1;
     const bool bias = c->n_in > 2 && c->in[2].data;
     return type_fits(a->type) && type_fits(b->type) && y->type == AR_F32 &&
-           rows && (!bias || (c->in[2].type == AR_F32 &&
-                              tensor_contiguous(&c->in[2])));
+           rows &&
+           (!bias || (c->in[2].type == AR_F32 && tensor_contiguous(&c->in[2])));
 }
 
 int64_t matmul_batch(const op_call *c) {
@@ -40,9 +40,9 @@ static int64_t matrix_at(const tensor *t, int64_t i) {
 
 static gemm_view view_of(const tensor *t, int64_t i) {
     const int rank = t->rank;
-    return (gemm_view){
-        (const char *)t->data + matrix_at(t, i) * (int64_t)ar_type_size(t->type, 1),
-        t->type, t->stride[rank - 2], t->stride[rank - 1]};
+    return (gemm_view){(const char *)t->data +
+                           matrix_at(t, i) * (int64_t)ar_type_size(t->type, 1),
+                       t->type, t->stride[rank - 2], t->stride[rank - 1]};
 }
 
 gemm_args matmul_args(const op_call *c, int64_t i) {

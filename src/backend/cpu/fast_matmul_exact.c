@@ -14,7 +14,7 @@ enum {
     BLOCK = 64,           /* most rows of w in a share */
     BLOCK_FLOATS = 65536, /* most floats, so that it stays in cache */
     MAX_K = CPU_SCRATCH_SIZE / 4 / 4, /* four rows fit the scratch */
-    X_SHARE = 16,         /* rows of x laid out in a share */
+    X_SHARE = 16,                     /* rows of x laid out in a share */
 };
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -77,8 +77,7 @@ static void x_share(void *ctx, int64_t share, int worker) {
     const job *j = ctx;
     const int64_t first = share * X_SHARE, n = min(X_SHARE, j->g.m - first);
     (void)worker;
-    lay_out(&j->x, first, n, j->g.k,
-            (float *)j->c->work + first * j->g.k);
+    lay_out(&j->x, first, n, j->g.k, (float *)j->c->work + first * j->g.k);
 }
 
 /* Rows [first, first + n) of w contiguous along k; *ld from one to the next. */
@@ -101,8 +100,7 @@ static void w_share(void *ctx, int64_t share, int worker) {
     const gemm_args *g = &j->g;
     const int64_t first = share * j->block, n = min(j->block, g->n - first);
     int64_t ldw;
-    const float *w =
-        rows_of_w(j, first, n, cpu_scratch(j->c, worker), &ldw);
+    const float *w = rows_of_w(j, first, n, cpu_scratch(j->c, worker), &ldw);
     for (int64_t m = 0; m < g->m; m += 4) {
         const int rows = (int)min(4, g->m - m);
         float *y = g->c + m * g->ldc + first;

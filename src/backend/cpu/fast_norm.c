@@ -77,8 +77,8 @@ const cpu_fast fast_layer_norm = {OP_LAYER_NORM, norm_fits, layer_norm, NULL,
 /* ---- dx: dx, x, dy ---- */
 
 static bool norm_dx_fits(const op_call *c) {
-    return rows_fit(&c->in[0]) && rows_fit(&c->in[2]) &&
-           rows_fit(&c->out[0]) && weight_fits(c, 1);
+    return rows_fit(&c->in[0]) && rows_fit(&c->in[2]) && rows_fit(&c->out[0]) &&
+           weight_fits(c, 1);
 }
 
 static void rms_dx_row(const op_call *c, const row_walk *w, const int64_t *at,
@@ -86,12 +86,12 @@ static void rms_dx_row(const op_call *c, const row_walk *w, const int64_t *at,
     (void)w;
     const struct norm_attr *a = &c->attr->norm;
     c->k->rms_norm_dx(n, row_of(&c->in[0], at[1]), weight_of(c, 1),
-                      row_of(&c->in[2], at[2]), (float)a->eps,
-                      (float)a->offset, out_row(c, at[0]));
+                      row_of(&c->in[2], at[2]), (float)a->eps, (float)a->offset,
+                      out_row(c, at[0]));
 }
 
-static void layer_dx_row(const op_call *c, const row_walk *w,
-                         const int64_t *at, int64_t n) {
+static void layer_dx_row(const op_call *c, const row_walk *w, const int64_t *at,
+                         int64_t n) {
     (void)w;
     c->k->layer_norm_dx(n, row_of(&c->in[0], at[1]), weight_of(c, 1),
                         row_of(&c->in[2], at[2]), (float)c->attr->norm.eps,
@@ -129,8 +129,8 @@ static void plan_blocks(int64_t n_rows, int64_t *block, int64_t *n_blocks) {
 static bool norm_dw_fits(const op_call *c) {
     bool fits = rows_fit(&c->in[0]) && rows_fit(&c->in[1]);
     for (int i = 0; i < c->n_out; i++)
-        fits = fits && c->out[i].type == AR_F32 &&
-               tensor_contiguous(&c->out[i]);
+        fits =
+            fits && c->out[i].type == AR_F32 && tensor_contiguous(&c->out[i]);
     return fits && row_size(c) > 0;
 }
 

@@ -16,8 +16,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "backend/cpu/cpu.h"
-#include "quant/quant.h"
+#include "backend/cpu/attention.h"
 
 enum {
     RANGE = 512,     /* tokens, in whole pages */
@@ -296,17 +295,11 @@ static void run_queries(const job *j, queries *x, int64_t range) {
     finish(j, x);
 }
 
-static float *take(float **at, int64_t n) {
-    float *p = *at;
-    *at += (n + 15) / 16 * 16;
-    return p;
-}
-
 static sums take_sums(const job *j, float **at) {
     sums s;
-    s.max = take(at, QUERIES);
-    s.sum = take(at, QUERIES);
-    s.o = take(at, QUERIES * j->E);
+    s.max = scratch_take(at, QUERIES);
+    s.sum = scratch_take(at, QUERIES);
+    s.o = scratch_take(at, QUERIES * j->E);
     return s;
 }
 
@@ -353,10 +346,10 @@ static void run_share(void *ctx, int64_t share, int worker) {
     const job *j = ctx;
     float *at = cpu_scratch(j->c, worker);
     queries x = {.g = share % j->G};
-    x.q = take(&at, QUERIES * j->D);
-    x.s = take(&at, QUERIES * BLOCK);
-    x.k = take(&at, BLOCK * j->D);
-    x.v = take(&at, BLOCK * j->E);
+    x.q = scratch_take(&at, QUERIES * j->D);
+    x.s = scratch_take(&at, QUERIES * BLOCK);
+    x.k = scratch_take(&at, BLOCK * j->D);
+    x.v = scratch_take(&at, BLOCK * j->E);
     x.all = take_sums(j, &at);
     x.part = take_sums(j, &at);
     const int64_t rest = share / j->G;

@@ -10,9 +10,9 @@
 
 enum {
     LINE_BLOCK = 65536, /* elements */
-    MIN_ROWS = 64,      /* of a block of rows */
+    MIN_ROWS = 32,      /* of a block of rows */
     MAX_BLOCKS = 64,
-    COLUMNS = 1024, /* results computed side by side */
+    COLUMNS = 4096, /* results computed side by side */
 };
 
 typedef struct reduction {
@@ -196,8 +196,7 @@ static piece piece_of(const reduction *r, int64_t i) {
 }
 
 static void finish(const reduction *r, float *y, int64_t n) {
-    if (r->kind == REDUCE_MEAN)
-        r->c->k->scale(n, y, 1 / (float)r->n, -0.0f, y);
+    if (r->kind == REDUCE_MEAN) r->c->k->scale(n, y, 1 / (float)r->n, -0.0f, y);
 }
 
 static void columns_item(const reduction *r, int64_t i) {
@@ -208,9 +207,8 @@ static void columns_item(const reduction *r, int64_t i) {
     float *y = (float *)r->c->out[0].data + p.at[0];
     if (r->n_blocks > 1)
         y = (float *)r->c->work + b * r->w.n_rows * r->w.n + p.index;
-    memcpy(y, x + first * r->stride, (size_t)p.n * sizeof *y);
-    for (int64_t k = first + 1; k < end; k++)
-        r->c->k->add(p.n, y, 1, x + k * r->stride, 1, y);
+    memset(y, 0, (size_t)p.n * sizeof *y);
+    r->c->k->add_rows(end - first, p.n, x + first * r->stride, r->stride, y);
     if (r->n_blocks == 1) finish(r, y, p.n);
 }
 
@@ -228,9 +226,8 @@ static void join_columns(void *ctx, int64_t share, int worker) {
     const piece p = piece_of(r, share);
     float *y = (float *)r->c->out[0].data + p.at[0];
     const float *part = (const float *)r->c->work + p.index;
-    memcpy(y, part, (size_t)p.n * sizeof *y);
-    for (int64_t b = 1; b < r->n_blocks; b++)
-        r->c->k->add(p.n, y, 1, part + b * r->w.n_rows * r->w.n, 1, y);
+    memset(y, 0, (size_t)p.n * sizeof *y);
+    r->c->k->add_rows(r->n_blocks, p.n, part, r->w.n_rows * r->w.n, y);
     finish(r, y, p.n);
 }
 
@@ -238,8 +235,8 @@ static void reduce(const op_call *c) {
     reduction r;
     plan_reduction(&r, c);
     pool *threads = pool_for(c, tensor_count(&c->in[0]));
-    const int64_t n_pieces =
-        r.w.n_rows * (r.lines ? r.w.n : r.n_columns), n = n_pieces * r.n_blocks;
+    const int64_t n_pieces = r.w.n_rows * (r.lines ? r.w.n : r.n_columns),
+                  n = n_pieces * r.n_blocks;
     pool_run(threads, r.lines ? lines_share : columns_share, &r,
              ceil_div(n, r.per_share));
     if (r.n_blocks == 1) return;

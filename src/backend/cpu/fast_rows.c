@@ -20,32 +20,31 @@ static void add_outer(row_walk *w, const tensor *const *t, int d) {
     w->rank++;
 }
 
+/* Dimension d is the row. */
+static void set_row(row_walk *w, const tensor *const *t, int d) {
+    w->n = t[0]->dim[d];
+    for (int i = 0; i < w->n_tensors; i++)
+        w->step[i] = w->n == 1 ? 1 : t[i]->stride[d];
+}
+
 void row_walk_init(row_walk *w, const tensor *const *t, int n, bool keep_last) {
-    const int rank = t[0]->rank;
+    int d = t[0]->rank - 1, inner = -1; /* inner: the last one looked at */
     *w = (row_walk){.n_tensors = n, .n = 1, .n_rows = 1, .weight = 1};
     for (int i = 0; i < n; i++) w->step[i] = 1;
-    int d = rank - 1, inner = -1; /* inner: outermost dimension so far */
-    if (keep_last && d >= 0) {
-        w->n = t[0]->dim[d];
-        for (int i = 0; i < n; i++)
-            if (w->n != 1) w->step[i] = t[i]->stride[d];
-        d--;
-    }
+    if (keep_last && d >= 0) set_row(w, t, d--);
     for (; d >= 0; d--) {
         const int64_t size = t[0]->dim[d];
         if (size == 1) continue;
         const bool joined = inner >= 0 && joins(t, n, d, inner);
-        inner = d;
-        if (!keep_last && w->rank == 0 && w->n == 1) {
-            w->n = size;
-            for (int i = 0; i < n; i++) w->step[i] = t[i]->stride[d];
-        } else if (joined && w->rank) {
+        if (joined && w->rank)
             w->dim[0] *= size;
-        } else if (joined && !keep_last) {
+        else if (joined)
             w->n *= size;
-        } else {
+        else if (inner < 0 && !keep_last)
+            set_row(w, t, d);
+        else
             add_outer(w, t, d);
-        }
+        inner = d;
     }
     for (int k = 0; k < w->rank; k++) w->n_rows *= w->dim[k];
 }
@@ -55,8 +54,7 @@ void row_walk_at(const row_walk *w, int64_t row, int64_t *at) {
     for (int k = w->rank - 1; k >= 0; k--) {
         const int64_t index = row % w->dim[k];
         row /= w->dim[k];
-        for (int i = 0; i < w->n_tensors; i++)
-            at[i] += index * w->stride[i][k];
+        for (int i = 0; i < w->n_tensors; i++) at[i] += index * w->stride[i][k];
     }
 }
 

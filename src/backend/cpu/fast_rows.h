@@ -43,8 +43,8 @@ void row_walk_at(const row_walk *w, int64_t row, int64_t *at);
 void row_walk_next(const row_walk *w, int64_t row, int64_t *at);
 
 /* n elements of every operand, from the offsets `at` on. */
-typedef void row_part_fn(const op_call *c, const row_walk *w,
-                         const int64_t *at, int64_t n);
+typedef void row_part_fn(const op_call *c, const row_walk *w, const int64_t *at,
+                         int64_t n);
 void row_walk_run(const row_walk *w, const op_call *c, int64_t part,
                   row_part_fn *fn);
 

@@ -80,8 +80,8 @@ static void store_rows(const op_call *c) {
     const int64_t count = tensor_count(x);
     if (count == 0) return;
     rows_job j = {.c = c,
-                  .n_shares = smaller(ceil_div(count, SHARE_ELEMENTS),
-                                      ROW_SHARES),
+                  .n_shares =
+                      smaller(ceil_div(count, SHARE_ELEMENTS), ROW_SHARES),
                   .size = ar_type_size(x->type, count / x->dim[0])};
     pool_run(pool_for(c, count), rows_share, &j, j.n_shares);
 }
@@ -98,9 +98,7 @@ static bool step_fits(const op_call *c) {
     return h->type == AR_F64 && tensor_contiguous(h);
 }
 
-static const double *hyper(const op_call *c) {
-    return c->in[c->n_in - 1].data;
-}
+static const double *hyper(const op_call *c) { return c->in[c->n_in - 1].data; }
 
 static float *state_at(const op_call *c, int i, const int64_t *at) {
     return (float *)c->out[i].data + at[0];
@@ -116,9 +114,8 @@ static void sgd_part(const op_call *c, const row_walk *w, const int64_t *at,
 static void adamw_part(const op_call *c, const row_walk *w, const int64_t *at,
                        int64_t n) {
     (void)w;
-    c->k->opt_adamw(n, state_at(c, 0, at),
-                    (const float *)c->in[1].data + at[0], state_at(c, 1, at),
-                    state_at(c, 2, at), hyper(c));
+    c->k->opt_adamw(n, state_at(c, 0, at), (const float *)c->in[1].data + at[0],
+                    state_at(c, 1, at), state_at(c, 2, at), hyper(c));
 }
 
 static void lion_part(const op_call *c, const row_walk *w, const int64_t *at,

@@ -13,11 +13,11 @@
 #include "backend/cpu/gemm_pack.h"
 
 enum {
-    KEEP = 1 << 20,        /* floats of A packed once for all blocks of C */
-    PACK_SHARE = 1 << 15,  /* floats packed in one share */
-    BESIDE = 256,          /* lines a share packs that lie side by side */
-    MIN_SHARES = 24,       /* so many, if they are not smaller than ... */
-    SHARE_WORK = 1 << 19,  /* multiply-adds */
+    KEEP = 1 << 20,       /* floats of A packed once for all blocks of C */
+    PACK_SHARE = 1 << 15, /* floats packed in one share */
+    BESIDE = 256,         /* lines a share packs that lie side by side */
+    MIN_SHARES = 24,      /* so many, if they are not smaller than ... */
+    SHARE_WORK = 1 << 19, /* multiply-adds */
 };
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -70,8 +70,8 @@ static cut cut_serial(const gemm_args *g, const cpu_kernels *k) {
 /* One step: a block of C and a part of k. */
 typedef struct step {
     int64_t row, rows, col, cols, at, kc;
-    float *a, *b;        /* its panels */
-    bool pack_a, first;  /* A is not packed yet; first along k */
+    float *a, *b;       /* its panels */
+    bool pack_a, first; /* A is not packed yet; first along k */
 } step;
 
 /* Shares side by side and one below the other; of so many panels and steps. */
@@ -114,8 +114,8 @@ static step step_at(const job *j, int64_t i) {
 static gemm_source source_at(const gemm_source *s, int64_t line,
                              int64_t lines) {
     gemm_source part = *s;
-    part.data = (const char *)s->data +
-                line * s->line * (s->type == AR_F32 ? 4 : 2);
+    part.data =
+        (const char *)s->data + line * s->line * (s->type == AR_F32 ? 4 : 2);
     part.n_lines = lines;
     return part;
 }
@@ -198,7 +198,8 @@ static void cut_tiles(job *j) {
     const double work = (double)s->rows * (double)s->cols * (double)s->kc;
     const int64_t most = min(MIN_SHARES, (int64_t)(work / SHARE_WORK));
     while (rows * cols < most) {
-        const bool by_rows = row_panels * t->mr * cols > col_panels * t->nr * rows;
+        const bool by_rows =
+            row_panels * t->mr * cols > col_panels * t->nr * rows;
         if (by_rows && rows < row_panels)
             rows = min(row_panels, 2 * rows);
         else if (cols < col_panels)

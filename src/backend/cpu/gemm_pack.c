@@ -88,8 +88,8 @@ static void load(const gemm_source *s, const void *src, int64_t stride,
 void gemm_source_read(const gemm_source *s, int64_t line, int64_t at, int64_t n,
                       float *dst) {
     for (int64_t i = 0; i < n; i += CHUNK)
-        load(s, element(s, line, at + i), s->step, n - i < CHUNK ? n - i : CHUNK,
-             dst + i);
+        load(s, element(s, line, at + i), s->step,
+             n - i < CHUNK ? n - i : CHUNK, dst + i);
 }
 
 /* Lines [first, first + lines) of one panel, read along k. */
@@ -112,14 +112,14 @@ static void pack_along_k(const gemm_source *s, int64_t first, int64_t lines,
 
 /* n steps of a full panel.  The widths are constants, so that a step is a few
  * vector moves; rows far apart defeat the hardware's prefetcher. */
-#define COPY_STEPS(size)                                     \
-    case size:                                               \
-        for (int64_t i = 0; i < n; i++) {                    \
-            __builtin_prefetch(src + 8 * step);              \
-            memcpy(dst, src, size * sizeof *dst);            \
-            src += step;                                     \
-            dst += size;                                     \
-        }                                                    \
+#define COPY_STEPS(size)                                                       \
+    case size:                                                                 \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            __builtin_prefetch(src + 8 * step);                                \
+            memcpy(dst, src, size * sizeof *dst);                              \
+            src += step;                                                       \
+            dst += size;                                                       \
+        }                                                                      \
         return;
 
 static void copy_steps(int64_t n, int width, const float *src, int64_t step,
@@ -155,7 +155,9 @@ bool gemm_source_beside(const gemm_source *s) {
 }
 
 void gemm_pack(const gemm_source *s, const gemm_part *p, float *dst) {
-    enum { ROWS = 8 }; /* steps done for all panels, so that pages are met once */
+    enum {
+        ROWS = 8
+    }; /* steps done for all panels, so that pages are met once */
     const int64_t width = s->width, size = width * p->kc;
     const int64_t rows = gemm_source_beside(s) ? ROWS : p->to - p->from;
     for (int64_t i = p->from; i < p->to; i += rows) {

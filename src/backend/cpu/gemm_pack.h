@@ -28,7 +28,8 @@ void gemm_source_read(const gemm_source *s, int64_t line, int64_t at, int64_t n,
                       float *dst);
 
 /* A part of a pack: steps [from, to) of panels [first, end), whose whole depth
- * is kc steps from element `at` along k; panel i lies at dst + i * width * kc. */
+ * is kc steps from element `at` along k; panel i lies at dst + i * width * kc.
+ */
 typedef struct gemm_part {
     int64_t at, kc;
     int64_t first, end, from, to;

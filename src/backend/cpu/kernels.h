@@ -1,9 +1,9 @@
 /* kernels.h - the hot loops of the CPU backend, one table per instruction set.
  *
  * A kernel sees contiguous rows or panels, handles its own edges, allocates
- * nothing and knows nothing of threads.  kernels_*.c are portable vector code
- * (GCC vector types) compiled once per instruction set with -DISA=name and
- * that set's flags; hand-written kernels replace single slots in config_*.c.
+ * nothing and knows nothing of threads.  The files of isa/ are portable vector
+ * code (GCC vector types) compiled once per instruction set of isa.def with
+ * that set's flags.
  * All pointers are float unless said; n counts elements.
  *
  * SLOT(name, return type, (arguments), "what it does") */
@@ -32,7 +32,7 @@ typedef struct cpu_kernels {
  * leaves out those this CPU cannot run; the last is always "portable". */
 const cpu_kernels *const *cpu_kernels_all(void);
 const cpu_kernels *const *cpu_kernels_usable(void);
-/* By name (ARCANE_CPU, --kernels), or the best usable if NULL; NULL if there
+/* By name, or the best usable if NULL; NULL if there
  * is none of that name or this CPU cannot run it. */
 const cpu_kernels *cpu_kernels_find(const char *isa);
 

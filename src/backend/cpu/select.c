@@ -26,8 +26,8 @@ static bool runs_avx512(void) {
            __builtin_cpu_supports("avx512vl");
 }
 
-static const cpu_kernels *const tables[] = {
-    &kernels_avx512, &kernels_avx2, &kernels_portable, NULL};
+static const cpu_kernels *const tables[] = {&kernels_avx512, &kernels_avx2,
+                                            &kernels_portable, NULL};
 
 static int first_usable(void) {
     return runs_avx512() ? 0 : runs_avx2() ? 1 : 2;
@@ -38,7 +38,7 @@ static int first_usable(void) {
 extern const cpu_kernels kernels_neon;
 
 static const cpu_kernels *const tables[] = {&kernels_neon, &kernels_portable,
-                                             NULL};
+                                            NULL};
 
 /* NEON is part of every aarch64. */
 static int first_usable(void) { return 0; }

@@ -16,6 +16,8 @@ enum {
     WIDE = NR / VEC, /* vectors in a row of scores: 2 or 3 */
 };
 
+typedef uint32_t unsigned_bits __attribute__((vector_size(sizeof(vec))));
+
 /* a where a > b, else b. */
 ALWAYS vec larger(vec a, vec b) { return choose((bits)(a > b), a, b); }
 
@@ -33,7 +35,9 @@ ALWAYS vec weight(vec x) {
     y = vec_mul_add(y, r, vec_set1(1.6666665459e-1f));
     y = vec_mul_add(y, r, vec_set1(5.0000001201e-1f));
     y = vec_mul_add(y, r * r, r) + vec_set1(1);
-    return vec_of((bits_of(y) + (bits_of(t) << 23)) & ~dead);
+    /* The low bits of t are n; lanes that are dead may wrap. */
+    const unsigned_bits n_bits = (unsigned_bits)bits_of(t) << 23;
+    return vec_of((bits)((unsigned_bits)bits_of(y) + n_bits) & ~dead);
 }
 
 /* ---- columns: training ---- */

@@ -17,8 +17,9 @@ enum {
 #define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
 /* One row of the tile to C: n floats of r0, r1, r2. */
-static inline __attribute__((always_inline)) void
-put_row(float *c, vec r0, vec r1, vec r2, int n, bool add) {
+static inline __attribute__((always_inline)) void put_row(float *c, vec r0,
+                                                          vec r1, vec r2, int n,
+                                                          bool add) {
     float row[3 * VEC];
     if (n == NR) {
         vec_store(c, add ? vec_add(vec_load(c), r0) : r0);
@@ -34,25 +35,25 @@ put_row(float *c, vec r0, vec r1, vec r2, int n, bool add) {
     for (int j = 0; j < n; j++) c[j] = add ? c[j] + row[j] : row[j];
 }
 
-#define ZERO(i)                                             \
-    vec c##i##0 = vec_zero(), c##i##1 = c##i##0;            \
-    vec c##i##2 = c##i##0;                                  \
-    if (i < rows) {                                         \
-        __builtin_prefetch(c + i * ldc, 1);                 \
-        __builtin_prefetch(c + i * ldc + NR - 1, 1);        \
+#define ZERO(i)                                                                \
+    vec c##i##0 = vec_zero(), c##i##1 = c##i##0;                               \
+    vec c##i##2 = c##i##0;                                                     \
+    if (i < rows) {                                                            \
+        __builtin_prefetch(c + i * ldc, 1);                                    \
+        __builtin_prefetch(c + i * ldc + NR - 1, 1);                           \
     }
-#define STEP(i)                                                  \
-    if (i < rows) {                                              \
-        c##i##0 = FACTOR_STEP(x, i, b0, c##i##0);                \
-        c##i##1 = FACTOR_STEP(x, i, b1, c##i##1);                \
-        if (WIDE > 2) c##i##2 = FACTOR_STEP(x, i, b2, c##i##2);  \
+#define STEP(i)                                                                \
+    if (i < rows) {                                                            \
+        c##i##0 = FACTOR_STEP(x, i, b0, c##i##0);                              \
+        c##i##1 = FACTOR_STEP(x, i, b1, c##i##1);                              \
+        if (WIDE > 2) c##i##2 = FACTOR_STEP(x, i, b2, c##i##2);                \
     }
-#define PUT(i)                                              \
+#define PUT(i)                                                                 \
     if (i < rows) put_row(c + i * ldc, c##i##0, c##i##1, c##i##2, n, add);
 
-static inline __attribute__((always_inline)) void
-tile(const int rows, int64_t kc, const float *a, const float *b, float *c,
-     int64_t ldc, int n, bool add) {
+static inline __attribute__((always_inline)) void tile(
+    const int rows, int64_t kc, const float *a, const float *b, float *c,
+    int64_t ldc, int n, bool add) {
     ROWS(ZERO)
     for (int64_t k = 0; k < kc; k++) {
         const vec b0 = vec_load(b), b1 = vec_load(b + VEC);
@@ -69,10 +70,10 @@ tile(const int rows, int64_t kc, const float *a, const float *b, float *c,
 typedef void tile_fn(int64_t kc, const float *a, const float *b, float *c,
                      int64_t ldc, int n, bool add);
 
-#define TILE(i)                                                            \
-    static void tile_##i(int64_t kc, const float *a, const float *b,       \
-                         float *c, int64_t ldc, int n, bool add) {         \
-        tile(i + 1 < MR ? i + 1 : MR, kc, a, b, c, ldc, n, add);           \
+#define TILE(i)                                                                \
+    static void tile_##i(int64_t kc, const float *a, const float *b, float *c, \
+                         int64_t ldc, int n, bool add) {                       \
+        tile(i + 1 < MR ? i + 1 : MR, kc, a, b, c, ldc, n, add);               \
     }
 ROWS(TILE)
 

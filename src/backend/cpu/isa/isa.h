@@ -17,13 +17,13 @@
 #undef SLOT
 
 /* MR_avx2, NR_avx2, KC_avx2, ... */
-#define ISA_ROW(name, tier, mr, nr, kc, mc, nc) \
-    enum {                                  \
-        MR_##name = mr,                     \
-        NR_##name = nr,                     \
-        KC_##name = kc,                     \
-        MC_##name = mc,                     \
-        NC_##name = nc,                     \
+#define ISA_ROW(name, tier, mr, nr, kc, mc, nc)                                \
+    enum {                                                                     \
+        MR_##name = mr,                                                        \
+        NR_##name = nr,                                                        \
+        KC_##name = kc,                                                        \
+        MC_##name = mc,                                                        \
+        NC_##name = nc,                                                        \
     };
 #include "backend/cpu/isa.def"
 #undef ISA_ROW

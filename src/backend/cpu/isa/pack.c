@@ -5,8 +5,8 @@
 
 #include ISA_SIMD
 
-static void pack_plain(int64_t k, int64_t width, int64_t rows,
-                       const float *src, int64_t row_stride, float *dst) {
+static void pack_plain(int64_t k, int64_t width, int64_t rows, const float *src,
+                       int64_t row_stride, float *dst) {
     for (int64_t i = 0; i < k; i++)
         for (int64_t r = 0; r < rows; r++)
             dst[i * width + r] = src[r * row_stride + i];
@@ -26,6 +26,5 @@ void ISA_NAME(pack_rows)(int64_t k, int64_t width, int64_t rows,
                dst + whole * width);
     if (rows == width) return;
     for (int64_t i = 0; i < k; i++)
-        memset(dst + i * width + rows, 0,
-               (size_t)(width - rows) * sizeof *dst);
+        memset(dst + i * width + rows, 0, (size_t)(width - rows) * sizeof *dst);
 }

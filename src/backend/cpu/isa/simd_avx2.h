@@ -5,8 +5,10 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-enum { VEC = 8 };             /* floats in a vector */
-enum { DOT_M = 2, DOT_N = 4 }; /* tile of dot_tile that fits the registers */
+enum { VEC = 8 }; /* floats in a vector */
+/* Tile of dot_tile that fits the registers; steps after which it turns to the
+ * next tile, so that what both read is still in the first-level cache. */
+enum { DOT_M = 2, DOT_N = 4, DOT_STEPS = 768 };
 typedef __m256 vec;
 
 static inline vec vec_zero(void) { return _mm256_setzero_ps(); }
@@ -14,6 +16,13 @@ static inline vec vec_set1(float x) { return _mm256_set1_ps(x); }
 static inline vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void vec_store(float *p, vec x) { _mm256_storeu_ps(p, x); }
 static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
+
+/* x, in a register: else gcc reads it from memory for each of its uses, and
+ * loads are what limits dot_tile. */
+static inline vec vec_keep(vec x) {
+    __asm__("" : "+x"(x));
+    return x;
+}
 
 /* The first n elements, then zeros; n <= 0 reads nothing. */
 static inline vec vec_load_n(const float *p, int64_t n) {

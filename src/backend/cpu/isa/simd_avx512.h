@@ -5,8 +5,10 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-enum { VEC = 16 };            /* floats in a vector */
-enum { DOT_M = 4, DOT_N = 4 }; /* tile of dot_tile that fits the registers */
+enum { VEC = 16 }; /* floats in a vector */
+/* Tile of dot_tile that fits the registers; steps after which it turns to the
+ * next tile, so that what both read is still in the first-level cache. */
+enum { DOT_M = 4, DOT_N = 4, DOT_STEPS = 1 << 30 };
 typedef __m512 vec;
 
 static inline vec vec_zero(void) { return _mm512_setzero_ps(); }
@@ -14,6 +16,9 @@ static inline vec vec_set1(float x) { return _mm512_set1_ps(x); }
 static inline vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void vec_store(float *p, vec x) { _mm512_storeu_ps(p, x); }
 static inline vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+
+/* x, in a register (see simd_avx2.h; here it is anyway). */
+static inline vec vec_keep(vec x) { return x; }
 
 /* The first n elements, then zeros; n <= 0 reads nothing. */
 static inline vec vec_load_n(const float *p, int64_t n) {

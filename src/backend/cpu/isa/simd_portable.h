@@ -7,8 +7,10 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { VEC = 4 };             /* floats in a vector */
-enum { DOT_M = 2, DOT_N = 2 }; /* tile of dot_tile that fits the registers */
+enum { VEC = 4 }; /* floats in a vector */
+/* Tile of dot_tile that fits the registers; steps after which it turns to the
+ * next tile, so that what both read is still in the first-level cache. */
+enum { DOT_M = 2, DOT_N = 2, DOT_STEPS = 768 };
 typedef float vec __attribute__((vector_size(16)));
 
 static inline vec vec_zero(void) { return (vec){0}; }
@@ -20,6 +22,9 @@ static inline vec vec_load(const float *p) {
 }
 static inline void vec_store(float *p, vec x) { memcpy(p, &x, sizeof x); }
 static inline vec vec_add(vec a, vec b) { return a + b; }
+
+/* x, in a register (see simd_avx2.h; here it is anyway). */
+static inline vec vec_keep(vec x) { return x; }
 
 /* The first n elements, then zeros; n <= 0 reads nothing. */
 static inline vec vec_load_n(const float *p, int64_t n) {
@@ -52,7 +57,8 @@ static inline pair fma_pair(pair a, pair b, pair c) {
     const pair_bits bits = (pair_bits)s;
     const pair_bits odd = bits & 1;
     /* Towards the error: one unit up in magnitude if its sign is that of s. */
-    const pair_bits up = (e > zero) & (s > zero), down = (e < zero) & (s > zero);
+    const pair_bits up = (e > zero) & (s > zero),
+                    down = (e < zero) & (s > zero);
     const pair_bits up2 = (e < zero) & (s < zero),
                     down2 = (e > zero) & (s < zero);
     const pair_bits step = (down | down2) - (up | up2);
@@ -61,10 +67,10 @@ static inline pair fma_pair(pair a, pair b, pair c) {
 
 /* a b + c rounded once. */
 static inline vec vec_fma(vec a, vec b, vec c) {
-    const pair low = fma_pair((pair){a[0], a[1]}, (pair){b[0], b[1]},
-                              (pair){c[0], c[1]});
-    const pair high = fma_pair((pair){a[2], a[3]}, (pair){b[2], b[3]},
-                               (pair){c[2], c[3]});
+    const pair low =
+        fma_pair((pair){a[0], a[1]}, (pair){b[0], b[1]}, (pair){c[0], c[1]});
+    const pair high =
+        fma_pair((pair){a[2], a[3]}, (pair){b[2], b[3]}, (pair){c[2], c[3]});
     return (vec){(float)low[0], (float)low[1], (float)high[0], (float)high[1]};
 }
 

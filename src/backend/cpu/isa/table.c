@@ -1,7 +1,7 @@
 /* table.c - the kernel table of one instruction set. */
 #include "backend/cpu/isa/isa.h"
 
-#define ISA_ROW(name, tier, mr, nr, kc, mc, nc) \
+#define ISA_ROW(name, tier, mr, nr, kc, mc, nc)                                \
     static const char tier_##name[] __attribute__((unused)) = tier;
 #include "backend/cpu/isa.def"
 #undef ISA_ROW

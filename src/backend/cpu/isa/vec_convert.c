@@ -56,8 +56,8 @@ void ISA_NAME(from_f16)(int64_t n, const uint16_t *x, float *y) {
         const word size = (h & 0x7fffu) << 13;
         const word special = (word)(size >= (0x7c00u << 13));
         const vec f = vec_of((bits)size) * vec_set1(0x1p112f);
-        const word u = ((word)bits_of(f) & ~special) |
-                       ((size | 0x7f800000u) & special);
+        const word u =
+            ((word)bits_of(f) & ~special) | ((size | 0x7f800000u) & special);
         put_float(y + i, n - i, vec_of((bits)(u | (h & 0x8000u) << 16)));
     }
 }
@@ -70,8 +70,8 @@ void ISA_NAME(to_f16)(int64_t n, const float *x, uint16_t *y) {
         const word large = (word)(u >= 0x47800000u); /* 65536 */
         const word nan = (word)(u > 0x7f800000u);
         const word small = (word)(u < 0x38800000u); /* 2^-14 */
-        const word low = (word)bits_of(vec_of((bits)u) + vec_set1(0.5f)) -
-                         half_bits;
+        const word low =
+            (word)bits_of(vec_of((bits)u) + vec_set1(0.5f)) - half_bits;
         const word normal = (u - (112u << 23) + 0xfffu + (u >> 13 & 1u)) >> 13;
         const word special = 0x7c00u | (nan & 0x200u);
         word h = (low & small) | (normal & ~small);

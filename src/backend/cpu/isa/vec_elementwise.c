@@ -64,7 +64,9 @@ bool ISA_NAME(binary)(int kind, int64_t n, const float *a, const float *b,
                       float *y) {
     switch (kind) {
 #define BINARY(name, ...)                                                      \
-    case BINARY_##name: pairs(f_##name, n, a, b, y); return true;
+    case BINARY_##name:                                                        \
+        pairs(f_##name, n, a, b, y);                                           \
+        return true;
 #include "core/binary.def"
 #undef BINARY
     default: return false;

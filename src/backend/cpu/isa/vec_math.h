@@ -4,8 +4,8 @@
  * are used, so one text serves every instruction set.
  *
  *   exp   2^n e^r, n = round(x / ln 2), r = x - n ln 2 in two parts (Cody and
- *         Waite 1980), e^r by the polynomial of Cephes' expf (Moshier 1989);
- *         below 1 ulp, subnormal results, 0 and infinity included
+ *         Waite 1980), e^r = 1 + r + r^2 Q(r), Q a minimax fit, relative error
+ *         1e-8; together below 1 ulp, with subnormal results, 0 and infinity
  *   log   e ln 2 + log(1 + f), sqrt(1/2) <= 1 + f < sqrt 2: Cephes' logf
  *   tanh  x + x^3 P(x^2) below 0.625 (Cephes' tanhf), else
  *         1 - 2 / (exp(2 |x|) + 1)
@@ -78,28 +78,48 @@ ALWAYS float join_sum(const vec *x) {
     return l[0];
 }
 
-ALWAYS vec vec_exp(vec x) {
-    const vec low = vec_set1(-104), high = vec_set1(89);
-    x = choose((bits)(x < low), low, x);
-    x = choose((bits)(x > high), high, x);
+/* The compiler makes one instruction of each; x if it is a NaN. */
+ALWAYS vec at_most(vec x, float limit) {
+    for (int i = 0; i < VEC; i++) x[i] = limit < x[i] ? limit : x[i];
+    return x;
+}
+ALWAYS vec at_least(vec x, float limit) {
+    for (int i = 0; i < VEC; i++) x[i] = limit > x[i] ? limit : x[i];
+    return x;
+}
+
+/* e^r of x = n ln 2 + r, and n. */
+ALWAYS vec exp_parts(vec x, bits *n) {
     const vec magic = vec_set1(0x1.8p23f);
     const vec t = vec_mul_add(x, vec_set1(1.44269504f), magic);
-    const vec n = t - magic;
-    vec r = vec_mul_add(n, vec_set1(-0.693359375f), x);
-    r = vec_mul_add(n, vec_set1(2.12194440e-4f), r);
-    vec y = vec_mul_add(vec_set1(1.9875691500e-4f), r,
-                        vec_set1(1.3981999507e-3f));
-    y = vec_mul_add(y, r, vec_set1(8.3334519073e-3f));
-    y = vec_mul_add(y, r, vec_set1(4.1665795894e-2f));
-    y = vec_mul_add(y, r, vec_set1(1.6666665459e-1f));
-    y = vec_mul_add(y, r, vec_set1(5.0000001201e-1f));
-    y = vec_mul_add(y, r * r, r) + vec_set1(1);
+    const vec whole = t - magic;
+    vec r = vec_mul_add(whole, vec_set1(-0.693359375f), x);
+    r = vec_mul_add(whole, vec_set1(2.12194440e-4f), r);
+    vec y = vec_mul_add(vec_set1(1.39013014e-3f), r, vec_set1(8.36317893e-3f));
+    y = vec_mul_add(y, r, vec_set1(4.16668542e-2f));
+    y = vec_mul_add(y, r, vec_set1(1.66665778e-1f));
+    y = vec_mul_add(y, r, vec_set1(0.5f));
+    *n = (bits)((word)bits_of(t) - (word)bits_of(magic));
+    return vec_mul_add(y, r * r, r) + vec_set1(1);
+}
+
+ALWAYS vec vec_exp(vec x) {
+    bits n;
+    const vec y = exp_parts(at_least(at_most(x, 89), -104), &n);
     /* 2^n in two factors: n from -150 to 128 is more than an exponent holds,
      * and the first product is exact. */
-    const bits k = (bits)((word)bits_of(t) - (word)bits_of(magic));
-    const word half = (word)(k >> 1), rest = (word)k - half;
+    const word half = (word)(n >> 1), rest = (word)n - half;
     return y * vec_of((bits)((half + 127) << 23)) *
            vec_of((bits)((rest + 127) << 23));
+}
+
+/* As a step to something else: 0 instead of a subnormal number, infinity from
+ * 88.38 on. */
+ALWAYS vec vec_exp_step(vec x) {
+    bits n;
+    const bits live = ~(bits)(x < vec_set1(-87.33654f));
+    const vec y = exp_parts(at_most(x, 89), &n);
+    return keep(live, y * vec_of((bits)(((word)n + 127) << 23)));
 }
 
 ALWAYS vec vec_log(vec x) {
@@ -112,8 +132,8 @@ ALWAYS vec vec_log(vec x) {
     vec n = vec_zero();
     for (int i = 0; i < VEC; i++) n[i] = (float)k[i];
     const vec z = f * f;
-    vec y = vec_mul_add(vec_set1(7.0376836292e-2f), f,
-                        vec_set1(-1.1514610310e-1f));
+    vec y =
+        vec_mul_add(vec_set1(7.0376836292e-2f), f, vec_set1(-1.1514610310e-1f));
     y = vec_mul_add(y, f, vec_set1(1.1676998740e-1f));
     y = vec_mul_add(y, f, vec_set1(-1.2420140846e-1f));
     y = vec_mul_add(y, f, vec_set1(1.4249322787e-1f));
@@ -132,7 +152,7 @@ ALWAYS vec vec_log(vec x) {
 
 ALWAYS vec vec_sigmoid(vec x) {
     const vec one = vec_set1(1);
-    return one / (one + vec_exp(vec_zero() - x));
+    return one / (one + vec_exp_step(vec_zero() - x));
 }
 
 ALWAYS vec vec_tanh(vec x) {
@@ -144,7 +164,7 @@ ALWAYS vec vec_tanh(vec x) {
     p = vec_mul_add(p, z, vec_set1(-3.33332819422e-1f));
     p = vec_mul_add(p * z, x, x);
     const vec one = vec_set1(1);
-    const vec e = vec_exp(size + size);
+    const vec e = vec_exp_step(size + size);
     const vec far = one - vec_set1(2) / (e + one);
     return choose((bits)(size < vec_set1(0.625f)), p, vec_signed(far, x));
 }
@@ -153,7 +173,7 @@ ALWAYS vec vec_tanh(vec x) {
  * rounded, log(1 + e) = log s + (e - (s - 1)) / s but for terms that vanish. */
 ALWAYS vec vec_softplus(vec x) {
     const vec one = vec_set1(1);
-    const vec e = vec_exp(vec_zero() - vec_abs(x)), s = one + e;
+    const vec e = vec_exp_step(vec_zero() - vec_abs(x)), s = one + e;
     const vec tail = vec_log(s) + (e - (s - one)) / s;
     return keep((bits)(x > vec_zero()) | (bits)(x != x), x) + tail;
 }
@@ -163,8 +183,8 @@ ALWAYS vec vec_softplus(vec x) {
 ALWAYS vec vec_cdf(vec x, vec *bell) {
     const vec one = vec_set1(1), t = vec_abs(x);
     const vec u = one / vec_mul_add(vec_set1(0.26f), t, one);
-    vec p = vec_mul_add(vec_set1(0.030394406673f), u,
-                        vec_set1(-0.152291277031f));
+    vec p =
+        vec_mul_add(vec_set1(0.030394406673f), u, vec_set1(-0.152291277031f));
     p = vec_mul_add(p, u, vec_set1(0.250378629815f));
     p = vec_mul_add(p, u, vec_set1(-0.149672192961f));
     p = vec_mul_add(p, u, vec_set1(0.160061541434f));
@@ -172,9 +192,25 @@ ALWAYS vec vec_cdf(vec x, vec *bell) {
     p = vec_mul_add(p, u, vec_set1(0.102931965365f));
     p = vec_mul_add(p, u, vec_set1(0.103030717525f));
     p = vec_mul_add(p, u, vec_set1(0.103758225301f));
-    *bell = vec_exp(vec_set1(-0.5f) * t * t);
+    *bell = vec_exp_step(vec_set1(-0.5f) * t * t);
     const vec h = *bell * (p * u);
     return choose((bits)(x < vec_zero()), h, one - h);
+}
+
+/* A register of doubles, at most 32 bytes: GCC 12 converts to and from 64
+ * bytes in two halves. */
+enum { DOUBLES = VEC / 2 < 4 ? VEC / 2 : 4 };
+typedef float narrow_vec __attribute__((vector_size(DOUBLES * sizeof(float))));
+typedef double wide_vec __attribute__((vector_size(DOUBLES * sizeof(double))));
+
+ALWAYS wide_vec wide_load(const float *p) {
+    narrow_vec h;
+    memcpy(&h, p, sizeof h);
+    return __builtin_convertvector(h, wide_vec);
+}
+ALWAYS void wide_store(float *p, wide_vec x) {
+    const narrow_vec h = __builtin_convertvector(x, narrow_vec);
+    memcpy(p, &h, sizeof h);
 }
 
 #endif

@@ -11,18 +11,6 @@ ALWAYS void clear(vec *total) {
     for (int g = 0; g < GROUPS; g++) total[g] = vec_zero();
 }
 
-float ISA_NAME(sum)(int64_t n, const float *x) {
-    vec total[GROUPS];
-    clear(total);
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int g = 0; g < GROUPS; g++)
-            total[g] = total[g] + vec_load(x + i + g * VEC);
-    for (int g = 0; i < n; i += VEC, g++)
-        total[g] = total[g] + vec_load_n(x + i, n - i);
-    return join_sum(total);
-}
-
 float ISA_NAME(dot)(int64_t n, const float *x, const float *y) {
     vec total[GROUPS];
     clear(total);
@@ -37,28 +25,40 @@ float ISA_NAME(dot)(int64_t n, const float *x, const float *y) {
     return join_sum(total);
 }
 
-/* Half a vector of floats is a register of doubles. */
-enum { HALF = VEC / 2, WIDE = LANES / HALF };
-typedef float half_vec __attribute__((vector_size(HALF * sizeof(float))));
-typedef double wide_vec __attribute__((vector_size(HALF * sizeof(double))));
+/* ---- in double: 16 chains, joined as above ---- */
 
-double ISA_NAME(sum_sqr)(int64_t n, const float *x) {
-    wide_vec total[WIDE];
+enum { WIDE = LANES / DOUBLES };
+
+/* The lanes of `total` and the n elements behind them, squared or not. */
+ALWAYS double join_wide(const bool squares, const wide_vec *total, int64_t n,
+                        const float *x) {
     double l[LANES];
+    memcpy(l, total, sizeof l);
+    for (int64_t j = 0; j < n; j++)
+        l[j] += squares ? (double)x[j] * x[j] : (double)x[j];
+    for (int m = LANES / 2; m > 0; m /= 2)
+        for (int j = 0; j < m; j++) l[j] += l[j + m];
+    return l[0];
+}
+
+ALWAYS double wide_sum(const bool squares, int64_t n, const float *x) {
+    wide_vec total[WIDE];
     int64_t i = 0;
     memset(total, 0, sizeof total);
     for (; i + LANES <= n; i += LANES)
         for (int g = 0; g < WIDE; g++) {
-            half_vec h;
-            memcpy(&h, x + i + g * HALF, sizeof h);
-            const wide_vec w = __builtin_convertvector(h, wide_vec);
-            total[g] = total[g] + w * w;
+            const wide_vec w = wide_load(x + i + g * DOUBLES);
+            total[g] = total[g] + (squares ? w * w : w);
         }
-    memcpy(l, total, sizeof l);
-    for (int64_t j = 0; i + j < n; j++) l[j] += (double)x[i + j] * x[i + j];
-    for (int m = LANES / 2; m > 0; m /= 2)
-        for (int j = 0; j < m; j++) l[j] += l[j + m];
-    return l[0];
+    return join_wide(squares, total, n - i, x + i);
+}
+
+double ISA_NAME(sum)(int64_t n, const float *x) {
+    return wide_sum(false, n, x);
+}
+
+double ISA_NAME(sum_sqr)(int64_t n, const float *x) {
+    return wide_sum(true, n, x);
 }
 
 /* A NaN is larger than every number, so one in the data shows. */
@@ -83,6 +83,23 @@ float ISA_NAME(max)(int64_t n, const float *x) {
     return max;
 }
 
+/* y += x_0 + x_1 + ..., four rows at a time. */
+void ISA_NAME(add_rows)(int64_t rows, int64_t n, const float *x, int64_t ldx,
+                        float *y) {
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        const float *a = x + r * ldx, *b = a + ldx, *c = b + ldx, *d = c + ldx;
+        int64_t i = 0;
+        for (; i + VEC <= n; i += VEC)
+            vec_store(y + i,
+                      vec_load(y + i) + ((vec_load(a + i) + vec_load(b + i)) +
+                                         (vec_load(c + i) + vec_load(d + i))));
+        for (; i < n; i++) y[i] += (a[i] + b[i]) + (c[i] + d[i]);
+    }
+    for (; r < rows; r++)
+        for (int64_t i = 0; i < n; i++) y[i] += x[r * ldx + i];
+}
+
 float ISA_NAME(exp_sub_sum)(int64_t n, const float *x, float max, float *y) {
     const vec m = vec_set1(max);
     vec total[GROUPS];
@@ -90,13 +107,13 @@ float ISA_NAME(exp_sub_sum)(int64_t n, const float *x, float max, float *y) {
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (int g = 0; g < GROUPS; g++) {
-            const vec e = vec_exp(vec_load(x + i + g * VEC) - m);
+            const vec e = vec_exp_step(vec_load(x + i + g * VEC) - m);
             vec_store(y + i + g * VEC, e);
             total[g] = total[g] + e;
         }
     for (int g = 0; i < n; i += VEC, g++) {
         const int64_t some = n - i < VEC ? n - i : VEC;
-        store_n(y + i, vec_exp(load_or(x + i, some, max) - m), some);
+        store_n(y + i, vec_exp_step(load_or(x + i, some, max) - m), some);
         total[g] = total[g] + vec_load_n(y + i, some);
     }
     return join_sum(total);

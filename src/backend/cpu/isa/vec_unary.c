@@ -136,7 +136,9 @@ ALWAYS void map(fn_slope f, int64_t n, const float *x, float *y) {
 bool ISA_NAME(unary)(int kind, int64_t n, const float *x, float *y) {
     switch (kind) {
 #define UNARY(name, ...)                                                       \
-    case UNARY_##name: map(f_##name, n, x, y); return true;
+    case UNARY_##name:                                                         \
+        map(f_##name, n, x, y);                                                \
+        return true;
 #include "core/unary.def"
 #undef UNARY
     default: return false;
@@ -160,7 +162,9 @@ bool ISA_NAME(unary_dx)(int kind, int64_t n, const float *x, const float *dy,
                         float *dx) {
     switch (kind) {
 #define UNARY(name, ...)                                                       \
-    case UNARY_##name: map_dx(f_##name, n, x, dy, dx); return true;
+    case UNARY_##name:                                                         \
+        map_dx(f_##name, n, x, dy, dx);                                        \
+        return true;
 #include "core/unary.def"
 #undef UNARY
     default: return false;
@@ -182,7 +186,9 @@ bool ISA_NAME(gated)(int kind, int64_t n, const float *g, const float *u,
                      float *y) {
     switch (kind) {
 #define UNARY(name, ...)                                                       \
-    case UNARY_##name: gate(f_##name, n, g, u, y); return true;
+    case UNARY_##name:                                                         \
+        gate(f_##name, n, g, u, y);                                            \
+        return true;
 #include "core/unary.def"
 #undef UNARY
     default: return false;
@@ -210,7 +216,9 @@ bool ISA_NAME(gated_dx)(int kind, int64_t n, const float *g, const float *u,
                         const float *dy, float *dg, float *du) {
     switch (kind) {
 #define UNARY(name, ...)                                                       \
-    case UNARY_##name: gate_dx(f_##name, n, g, u, dy, dg, du); return true;
+    case UNARY_##name:                                                         \
+        gate_dx(f_##name, n, g, u, dy, dg, du);                                \
+        return true;
 #include "core/unary.def"
 #undef UNARY
     default: return false;

@@ -10,27 +10,29 @@
  *   LAYER_NORM  dx = r (g - mean(g) - xh mean(g xh))
  *   both        dw = sum over rows of dy xh,  db = sum over rows of dy
  *
- * Zhang and Sennrich 2019; Ba, Kiros and Hinton 2016. */
+ * Moments and inner sums are double in the float build too: a residual scalar
+ * in front of a norm has a gradient that is all cancellation, and float sums
+ * leave nothing of it.  Zhang and Sennrich 2019; Ba, Kiros and Hinton 2016. */
 #include "backend/cpu/ref/ref.h"
 
 typedef struct moments {
-    real mean, inv; /* mean is 0 for RMS_NORM */
+    double mean, inv; /* mean is 0 for RMS_NORM */
 } moments;
 
 static moments row_moments(const tensor *x, int64_t row, bool centred,
-                           real eps) {
+                           double eps) {
     const int64_t n = last_dim(x), step = last_stride(x);
     moments m = {0, 0};
     if (centred) {
         for (int64_t i = 0; i < n; i++) m.mean += load(x, row + i * step);
-        m.mean /= (real)n;
+        m.mean /= (double)n;
     }
-    real sum = 0;
+    double sum = 0;
     for (int64_t i = 0; i < n; i++) {
-        const real d = load(x, row + i * step) - m.mean;
+        const double d = load(x, row + i * step) - m.mean;
         sum += d * d;
     }
-    m.inv = 1 / R_SQRT(sum / (real)n + eps);
+    m.inv = 1 / sqrt(sum / (double)n + eps);
     return m;
 }
 
@@ -41,17 +43,18 @@ static real weight_of(const tensor *w, int64_t i, real offset) {
 static void normalise(const op_call *c, bool centred) {
     const tensor *x = &c->in[0], *y = &c->out[0];
     const tensor *w = optional(c, 1), *b = optional(c, 2);
-    const real eps = (real)c->attr->norm.eps;
+    const double eps = c->attr->norm.eps;
     const real offset = (real)c->attr->norm.offset;
     const int64_t n = last_dim(x);
     for (int64_t r = 0, rows = rows_of(x); n > 0 && r < rows; r++) {
         const int64_t ax = row_at(x, r), ay = row_at(y, r);
         const moments m = row_moments(x, ax, centred, eps);
         for (int64_t i = 0; i < n; i++) {
-            const real xh = (load(x, ax + i * last_stride(x)) - m.mean) * m.inv;
+            const double xh =
+                (load(x, ax + i * last_stride(x)) - m.mean) * m.inv;
             const real shift = b ? load(b, i * last_stride(b)) : 0;
             store(y, ay + i * last_stride(y),
-                  xh * weight_of(w, i, offset) + shift);
+                  (real)(xh * weight_of(w, i, offset) + shift));
         }
     }
 }
@@ -59,27 +62,28 @@ static void normalise(const op_call *c, bool centred) {
 static void normalise_dx(const op_call *c, bool centred) {
     const tensor *x = &c->in[0], *w = optional(c, 1), *dy = &c->in[2];
     const tensor *dx = &c->out[0];
-    const real eps = (real)c->attr->norm.eps;
+    const double eps = c->attr->norm.eps;
     const real offset = (real)c->attr->norm.offset;
     const int64_t n = last_dim(x);
     for (int64_t r = 0, rows = rows_of(x); n > 0 && r < rows; r++) {
         const int64_t ax = row_at(x, r), ady = row_at(dy, r);
         const moments m = row_moments(x, ax, centred, eps);
-        real sum_g = 0, sum_gx = 0;
+        double sum_g = 0, sum_gx = 0;
         for (int64_t i = 0; i < n; i++) {
-            const real g =
+            const double g =
                 load(dy, ady + i * last_stride(dy)) * weight_of(w, i, offset);
             sum_g += g;
             sum_gx += g * (load(x, ax + i * last_stride(x)) - m.mean) * m.inv;
         }
-        const real mean_g = centred ? sum_g / (real)n : 0;
-        const real mean_gx = sum_gx / (real)n;
+        const double mean_g = centred ? sum_g / (double)n : 0;
+        const double mean_gx = sum_gx / (double)n;
         for (int64_t i = 0; i < n; i++) {
-            const real g =
+            const double g =
                 load(dy, ady + i * last_stride(dy)) * weight_of(w, i, offset);
-            const real xh = (load(x, ax + i * last_stride(x)) - m.mean) * m.inv;
+            const double xh =
+                (load(x, ax + i * last_stride(x)) - m.mean) * m.inv;
             store(dx, row_at(dx, r) + i * last_stride(dx),
-                  m.inv * (g - mean_g - xh * mean_gx));
+                  (real)(m.inv * (g - mean_g - xh * mean_gx)));
         }
     }
 }
@@ -87,7 +91,7 @@ static void normalise_dx(const op_call *c, bool centred) {
 /* Sums are kept in work [2, C]: dw, then db. */
 static void normalise_dw(const op_call *c, bool centred) {
     const tensor *x = &c->in[0], *dy = &c->in[1];
-    const real eps = (real)c->attr->norm.eps;
+    const double eps = c->attr->norm.eps;
     const int64_t n = last_dim(x);
     real *dw = c->work, *db = dw + n;
     for (int64_t i = 0; i < 2 * n; i++) dw[i] = 0;
@@ -95,9 +99,10 @@ static void normalise_dw(const op_call *c, bool centred) {
         const int64_t ax = row_at(x, r), ady = row_at(dy, r);
         const moments m = row_moments(x, ax, centred, eps);
         for (int64_t i = 0; i < n; i++) {
-            const real xh = (load(x, ax + i * last_stride(x)) - m.mean) * m.inv;
+            const double xh =
+                (load(x, ax + i * last_stride(x)) - m.mean) * m.inv;
             const real g = load(dy, ady + i * last_stride(dy));
-            dw[i] += g * xh;
+            dw[i] += (real)(g * xh);
             db[i] += g;
         }
     }

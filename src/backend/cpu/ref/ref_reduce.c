@@ -1,6 +1,6 @@
 /* ref_reduce.c - REDUCE, TOPK and CUMSUM: ops over an axis.
  *
- *   SUM      y = sum of x                  MEAN     y = (sum of x) / n
+ *   SUM      y = sum of x, in double       MEAN     y = (sum of x) / n
  *   SUM_SQR  y = sum of x x, in double if y is F64
  *   MAX      y = largest x                 ARGMAX   index of the first such x
  *   TOPK     the k largest, falling; equal ones by lower index
@@ -13,17 +13,17 @@
 /* The line of elements that one result is made of. */
 typedef struct line {
     const tensor *t;
-    int rank; /* of an element's index; 1 along an axis */
+    bool along; /* an axis: element i is offset + i stride; else all of t */
     int64_t offset, stride, n;
 } line;
 
 static int64_t line_at(const line *l, int64_t i) {
-    if (l->rank == 1) return l->offset + i * l->stride;
-    return offset_of(l->t, i, l->rank);
+    if (l->along) return l->offset + i * l->stride;
+    return offset_of(l->t, i, l->t->rank);
 }
 
-static real line_sum(const line *l) {
-    real sum = 0;
+static double line_sum(const line *l) {
+    double sum = 0;
     for (int64_t i = 0; i < l->n; i++) sum += load(l->t, line_at(l, i));
     return sum;
 }
@@ -62,8 +62,8 @@ static int64_t line_argmax(const line *l) {
 
 static void reduce_line(int kind, const line *l, const tensor *y, int64_t to) {
     switch (kind) {
-    case REDUCE_SUM: store(y, to, line_sum(l)); break;
-    case REDUCE_MEAN: store(y, to, line_sum(l) / (real)l->n); break;
+    case REDUCE_SUM: store(y, to, (real)line_sum(l)); break;
+    case REDUCE_MEAN: store(y, to, (real)(line_sum(l) / (double)l->n)); break;
     case REDUCE_SUM_SQR:
         if (y->type == AR_F64)
             ((double *)y->data)[to] = line_sum_sqr_wide(l);
@@ -82,12 +82,12 @@ static void reduce_line(int kind, const line *l, const tensor *y, int64_t to) {
 void REF(REDUCE)(const op_call *c) {
     const struct reduce_attr *a = &c->attr->reduce;
     const tensor *x = &c->in[0], *y = &c->out[0];
-    line l = {.t = x, .rank = x->rank, .n = tensor_count(x)};
+    line l = {.t = x, .n = tensor_count(x)};
     if (a->axis < 0 || x->rank == 0) {
         reduce_line(a->kind, &l, y, 0);
         return;
     }
-    l.rank = 1;
+    l.along = true;
     l.n = x->dim[a->axis];
     l.stride = x->stride[a->axis];
     tensor start = *x; /* the first element of every line */
