@@ -30,7 +30,8 @@ static void use(const ar_tokenizer *tok, const char *s, size_t n,
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char sample[] = "The <s>d\xC3\xB6g's 12\xFF  \n ABab e\xCC\x81";
+    static const char sample[] =
+        "The <s>d\xC3\xB6g's 12\xFF  \n ABab e\xCC\x81";
     ar_tokenizer *tok;
     ar_error err;
     if (tokenizer_new(&tok, &err)) return 0;

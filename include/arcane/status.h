@@ -13,18 +13,18 @@ extern "C" {
 #endif
 
 /* The one list of codes.  Append only: the values are part of the ABI. */
-#define AR_STATUS_LIST(X)                                        \
-    X(OK,           0, "success")                                \
-    X(NOMEM,       -1, "out of memory")                          \
-    X(IO,          -2, "the file could not be read or written")  \
-    X(FORMAT,      -3, "the file is not what it claims to be")   \
-    X(SHAPE,       -4, "tensor shapes do not agree")             \
-    X(UNSUPPORTED, -5, "no backend here can do that")            \
-    X(RANGE,       -6, "a value is outside its allowed range")   \
-    X(DEVICE,      -7, "the device reported an error")           \
-    X(CANCELLED,   -8, "the caller asked to stop")               \
-    X(FULL,        -9, "no room is left in the cache")           \
-    X(USAGE,      -10, "the command line or options are wrong")
+#define AR_STATUS_LIST(X)                                                      \
+    X(OK, 0, "success")                                                        \
+    X(NOMEM, -1, "out of memory")                                              \
+    X(IO, -2, "the file could not be read or written")                         \
+    X(FORMAT, -3, "the file is not what it claims to be")                      \
+    X(SHAPE, -4, "tensor shapes do not agree")                                 \
+    X(UNSUPPORTED, -5, "no backend here can do that")                          \
+    X(RANGE, -6, "a value is outside its allowed range")                       \
+    X(DEVICE, -7, "the device reported an error")                              \
+    X(CANCELLED, -8, "the caller asked to stop")                               \
+    X(FULL, -9, "no room is left in the cache")                                \
+    X(USAGE, -10, "the command line or options are wrong")
 
 typedef enum ar_status {
 #define X(name, value, text) AR_##name = value,

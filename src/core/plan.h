@@ -17,7 +17,7 @@ typedef struct place {
 } place;
 
 typedef struct plan {
-    arena mem; /* owns the arrays below */
+    arena mem;      /* owns the arrays below */
     const graph *g; /* borrowed: outlives the plan */
     uint32_t n_steps;
     const uint32_t *steps; /* node indices in the order of execution, no leaves

@@ -4,11 +4,23 @@
 #ifndef TRAIN_PLOT_CANVAS_H
 #define TRAIN_PLOT_CANVAS_H
 
+#include <stdbool.h>
+
 #include "train/plot.h"
 
 enum { PLOT_WIDTH = 960, PLOT_HEIGHT = 600 };
 
 enum plot_anchor { ANCHOR_START, ANCHOR_MIDDLE, ANCHOR_END };
+
+/* A word with its baseline at y; turned: it reads upwards. */
+typedef struct plot_word {
+    double x, y;
+    const char *s;
+    double size;
+    enum plot_anchor anchor;
+    bool turned;
+    uint32_t color;
+} plot_word;
 
 /* What a format provides. */
 typedef struct plot_canvas {
@@ -17,9 +29,7 @@ typedef struct plot_canvas {
     void (*line)(void *ctx, const double *xy, int64_t n, uint32_t color,
                  double width);
     void (*dot)(void *ctx, double x, double y, double radius, uint32_t color);
-    /* A word with its baseline at y; turned: reads upwards. */
-    void (*word)(void *ctx, double x, double y, const char *s, double size,
-                 enum plot_anchor anchor, bool turned, uint32_t color);
+    void (*word)(void *ctx, const plot_word *w);
     /* The width that a word will have. */
     double (*measure)(void *ctx, const char *s, double size);
 } plot_canvas;

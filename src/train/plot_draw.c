@@ -74,23 +74,24 @@ static void draw_axes(const plot *p, const plot_canvas *c, const axis *x,
          v <= y->high + 1e-9 * y->step; v += y->step) {
         segment(c, x->a, place(y, v), x->b, place(y, v), grid);
         tick_text(s, sizeof s, v, y->step);
-        c->word(c->ctx, x->a - 10, place(y, v) + 4.5, s, 13, ANCHOR_END, false,
-                pale_ink);
+        c->word(c->ctx, &(plot_word){x->a - 10, place(y, v) + 4.5, s, 13,
+                                     ANCHOR_END, false, pale_ink});
     }
     for (double v = ceil(x->low / x->step - 1e-9) * x->step;
          v <= x->high + 1e-9 * x->step; v += x->step) {
         segment(c, place(x, v), y->a, place(x, v), y->b, grid);
         tick_text(s, sizeof s, v, x->step);
-        c->word(c->ctx, place(x, v), y->a + 22, s, 13, ANCHOR_MIDDLE, false,
-                pale_ink);
+        c->word(c->ctx, &(plot_word){place(x, v), y->a + 22, s, 13,
+                                     ANCHOR_MIDDLE, false, pale_ink});
     }
     segment(c, x->a, y->a, x->b, y->a, pale_ink);
     segment(c, x->a, y->a, x->a, y->b, pale_ink);
-    c->word(c->ctx, (x->a + x->b) / 2, PLOT_HEIGHT - 20, p->x_label, 15,
-            ANCHOR_MIDDLE, false, ink);
-    c->word(c->ctx, 26, (y->a + y->b) / 2, p->y_label, 15, ANCHOR_MIDDLE, true,
-            ink);
-    c->word(c->ctx, x->a, 38, p->title, 19, ANCHOR_START, false, ink);
+    c->word(c->ctx, &(plot_word){(x->a + x->b) / 2, PLOT_HEIGHT - 20,
+                                 p->x_label, 15, ANCHOR_MIDDLE, false, ink});
+    c->word(c->ctx, &(plot_word){26, (y->a + y->b) / 2, p->y_label, 15,
+                                 ANCHOR_MIDDLE, true, ink});
+    c->word(c->ctx,
+            &(plot_word){x->a, 38, p->title, 19, ANCHOR_START, false, ink});
 }
 
 static void draw_legend(const plot *p, const plot_canvas *c) {
@@ -98,7 +99,8 @@ static void draw_legend(const plot *p, const plot_canvas *c) {
     for (int i = p->n_curves - 1; i >= 0; i--) {
         const plot_curve *k = &p->curve[i];
         if (!k->name) continue;
-        c->word(c->ctx, x, 38, k->name, 14, ANCHOR_END, false, ink);
+        c->word(c->ctx,
+                &(plot_word){x, 38, k->name, 14, ANCHOR_END, false, ink});
         x -= c->measure(c->ctx, k->name, 14) + 8;
         const double xy[] = {x - 24, 33, x, 33};
         c->line(c->ctx, xy, 2, k->color, k->width > 2 ? k->width : 2);

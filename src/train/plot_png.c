@@ -110,13 +110,13 @@ static double png_measure(void *ctx, const char *s, double size) {
     return w * size / 17;
 }
 
-static void png_word(void *ctx, double x, double y, const char *s, double size,
-                     enum plot_anchor anchor, bool turned, uint32_t color) {
-    const double unit = size / 17;
+static void png_word(void *ctx, const plot_word *w) {
+    const double unit = w->size / 17;
     double at = 0;
-    if (anchor != ANCHOR_START)
-        at = -png_measure(ctx, s, size) / (anchor == ANCHOR_MIDDLE ? 2 : 1);
-    for (; *s; s++) {
+    if (w->anchor != ANCHOR_START)
+        at = -png_measure(ctx, w->s, w->size) /
+             (w->anchor == ANCHOR_MIDDLE ? 2 : 1);
+    for (const char *s = w->s; *s; s++) {
         if (((unsigned char)*s & 0xc0) == 0x80) continue;
         const char *p = plot_glyph((unsigned char)*s);
         while (*p) {
@@ -125,10 +125,10 @@ static void png_word(void *ctx, double x, double y, const char *s, double size,
             for (int i = 0; i < n; i++) {
                 const double dx = at + xy[i][0] * unit;
                 const double dy = (xy[i][1] - 12) * unit;
-                xy[i][0] = turned ? x + dy : x + dx;
-                xy[i][1] = turned ? y - dx : y + dy;
+                xy[i][0] = w->turned ? w->x + dy : w->x + dx;
+                xy[i][1] = w->turned ? w->y - dx : w->y + dy;
             }
-            png_line(ctx, &xy[0][0], n, color, size / 11.5);
+            png_line(ctx, &xy[0][0], n, w->color, w->size / 11.5);
         }
         at += plot_advance((unsigned char)*s) * unit;
     }

@@ -40,16 +40,16 @@ static void add_escaped(text *t, const char *s) {
     }
 }
 
-static void svg_word(void *ctx, double x, double y, const char *s, double size,
-                     enum plot_anchor anchor, bool turned, uint32_t color) {
+static void svg_word(void *ctx, const plot_word *w) {
     text *t = ctx;
     text_addf(t,
               "<text x=\"%.2f\" y=\"%.2f\" font-size=\"%g\" "
               "text-anchor=\"%s\" stroke=\"none\" fill=\"#%06" PRIx32 "\"",
-              x, y, size, anchors[anchor], color);
-    if (turned) text_addf(t, " transform=\"rotate(-90 %.2f %.2f)\"", x, y);
+              w->x, w->y, w->size, anchors[w->anchor], w->color);
+    if (w->turned)
+        text_addf(t, " transform=\"rotate(-90 %.2f %.2f)\"", w->x, w->y);
     text_adds(t, ">");
-    add_escaped(t, s);
+    add_escaped(t, w->s);
     text_adds(t, "</text>\n");
 }
 

@@ -23,9 +23,9 @@ typedef struct op_call {
     const op_attr *attr;
     int n_in, n_out;
     tensor in[MAX_INPUTS], out[MAX_OUTPUTS];
-    void *work;            /* work_size(g, n) bytes of this step's scratch */
-    pool *threads;         /* NULL = the caller alone */
-    const cpu_kernels *k;  /* the table of this device; NULL in the reference */
+    void *work;           /* work_size(g, n) bytes of this step's scratch */
+    pool *threads;        /* NULL = the caller alone */
+    const cpu_kernels *k; /* the table of this device; NULL in the reference */
     unsigned char *scratch; /* see cpu_scratch */
     bool blas; /* training products may go to the vendor's library */
 } op_call;
