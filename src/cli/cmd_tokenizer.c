@@ -154,7 +154,8 @@ static const cli_option decode_options[] = {
     {"TOKENIZER", NULL, CLI_TEXT, true, offsetof(code_args, tokenizer), NULL,
      "tokenizer.json, a folder that has one, or \"bytes\""},
     {"IDS", NULL, CLI_TEXT, false, offsetof(code_args, text), NULL,
-     "ids, as 1,2,3 or a JSON list; read from standard input if absent"},
+     "ids, as 1,2,3 or 1 2 3 or a JSON list; read from standard input if "
+     "absent"},
     {"--special", NULL, CLI_FLAG, false, offsetof(code_args, special), NULL,
      "show special tokens"},
     OPTIONS_END,
@@ -185,8 +186,6 @@ static ar_status run_decode(const void *parsed, ar_error *err) {
     char *input = NULL;
     size_t n = 0;
     ar_status s = a->text ? AR_OK : read_stdin(&input, &n, err);
-    for (size_t i = 0; i < n; i++)
-        if (input[i] == '\n' || input[i] == '\t') input[i] = ' ';
     if (s == AR_OK) s = decode(tok, a, a->text ? a->text : input, err);
     mem_free(input);
     ar_tokenizer_close(tok);

@@ -18,30 +18,38 @@ int thread_count(int64_t n) {
     return n > INT_MAX ? INT_MAX : n < INT_MIN ? INT_MIN : (int)n;
 }
 
+/* The number at *p and what separates it from the next; false = neither. */
+static bool next_id(const char **p, int32_t *out) {
+    static const char blanks[] = " \t\r\n";
+    char *end;
+    errno = 0;
+    const long v = strtol(*p, &end, 10);
+    if (errno || end == *p || v < INT32_MIN || v > INT32_MAX) return false;
+    *out = (int32_t)v;
+    const size_t gap = strspn(end, blanks);
+    const bool comma = end[gap] == ',';
+    if (!gap && !comma && *end && *end != ']') return false;
+    end += gap + comma;
+    *p = end + strspn(end, blanks);
+    return true;
+}
+
 ar_status parse_ids(const char *name, const char *list, int32_t **ids,
                     int64_t *n, ar_error *err) {
     *ids = NULL;
     *n = 0;
-    size_t most = 1;
-    for (const char *p = list; *p; p++) most += *p == ',' || *p == ' ';
-    int32_t *out = mem_new(int32_t, most);
+    int32_t *out = mem_new(int32_t, (int64_t)(strlen(list) / 2 + 1));
     if (!out) return error_set(err, AR_NOMEM, "out of memory");
-    const char *p = list + strspn(list, " [");
-    while (*p && *p != ']') {
-        char *end;
-        errno = 0;
-        const long v = strtol(p, &end, 10);
-        end += strspn(end, " ");
-        if (errno || end == p || v < INT32_MIN || v > INT32_MAX ||
-            (*end && *end != ',' && *end != ']')) {
-            mem_free(out);
-            return error_set(err, AR_USAGE,
-                             "%s: \"%.40s\" is not a list of whole numbers",
-                             name, p);
-        }
-        out[(*n)++] = (int32_t)v;
-        p = end + (*end == ',');
-        p += strspn(p, " ");
+    const char *p = list + strspn(list, " \t\r\n[");
+    bool good = true;
+    while (good && *p && *p != ']') good = next_id(&p, &out[(*n)++]);
+    if (good && *p == ']' && p[1 + strspn(p + 1, " \t\r\n")]) good = false;
+    if (!good) {
+        mem_free(out);
+        *n = 0;
+        return error_set(err, AR_USAGE,
+                         "%s: \"%.40s\" is not a list of whole numbers", name,
+                         p);
     }
     *ids = out;
     return AR_OK;

@@ -44,8 +44,8 @@ typedef struct device_args {
 /* A number of threads for device_options; too many stay too many. */
 int thread_count(int64_t n);
 
-/* "1,2,3" or a JSON list of ids; `name` is for the error.  Free with mem_free.
- * Errors: AR_USAGE. */
+/* "1,2,3", "1 2 3" or a JSON list of ids; `name` is for the error.  Free with
+ * mem_free. Errors: AR_USAGE. */
 ar_status parse_ids(const char *name, const char *list, int32_t **ids,
                     int64_t *n, ar_error *err);
 

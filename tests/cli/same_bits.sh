@@ -85,6 +85,17 @@ interrupted() {
 interrupted by-int INT
 interrupted by-term TERM
 
+# ---- a budget in seconds, replayed ----
+
+ok "one second" "$ARCANE" train corpus.txt --config ar.json --budget 1s \
+    --schedule cosine --out timed
+ok "replayed" "$ARCANE" train corpus.txt --config ar.json --budget 1s \
+    --schedule cosine --replay timed/log.jsonl --out replayed
+for file in model optimizer ema; do
+    same "replayed" "$(last_step replayed)/$file.safetensors" \
+        "$(last_step timed)/$file.safetensors"
+done
+
 # ---- a full disk ----
 
 # What was saved before stays, and the run goes on when there is room again.

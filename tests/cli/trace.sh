@@ -65,9 +65,35 @@ if [ "$quick" != 1 ]; then
     evaluates "ar, held out" run_ar_f64 ar_f64.json valN 1e-6
 fi
 
-# The same run as one file: its settings.json, in another folder.
-ok "settings of a run" "$ARCANE" train --config run_gpt2_f32/settings.json \
-    --log again.jsonl --out again
-same "settings of a run" "$(last_step again)/model.safetensors" \
+# The page's last example: the same run as one file, with groups of its own.
+page=$tests/../../docs/formats/settings.md
+ok "the page's example" python3 -c 'import json, sys
+text = open(sys.argv[1]).read()
+d = json.loads(text[text.rindex("    {\"model\""):])
+d["device"]["name"], d["run"]["log"] = "cpu", "again.jsonl"
+json.dump(d, open("page.json", "w"))' "$page"
+ok "the page's example" "$ARCANE" train --config page.json --out again
+same "the page's example" "$(last_step again)/model.safetensors" \
     "$(last_step run_gpt2_f32)/model.safetensors"
+
+# Every setting of a run has a line with an example that --config takes.
+ok "a line for every setting" python3 -c 'import json, re, sys
+rows = dict(re.findall(r"^\| `([a-z_.0-9]+)` \| `(.*?)` \|", open(sys.argv[1]).read(), re.M))
+def walk(d, path):
+    for k, v in d.items():
+        key = path + k
+        if key in rows or key == "optimizer.groups": continue
+        if not isinstance(v, dict): sys.exit(key + " is not on the page")
+        walk(v, key + ".")
+walk(json.load(open("again/settings.json")), "")
+out = {}
+for key, example in rows.items():
+    if "." not in key and key not in ("budget", "seed"): continue
+    d = out
+    for k in key.split(".")[:-1]: d = d.setdefault(k, {})
+    d[key.split(".")[-1]] = json.loads(example)
+del out["model"]["config"], out["model"]["init"], out["schedule"]["replay"]
+json.dump(out, open("examples.json", "w"))' "$page"
+ok "examples of the page" "$ARCANE" plan --config examples.json --gflops 1 \
+    --bandwidth 1
 finish
