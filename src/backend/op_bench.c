@@ -185,6 +185,12 @@ static ar_status run_row(const backend *b, device *d, const struct row *row,
     return s;
 }
 
+bool op_bench_has(const char *filter) {
+    for (int i = 0; i < N_ROWS; i++)
+        if (!filter || strstr(rows[i].name, filter)) return true;
+    return false;
+}
+
 ar_status op_bench_run(const backend *b, device *d, const char *filter,
                        double seconds, op_bench_show *show, void *ctx,
                        ar_error *err) {

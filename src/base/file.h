@@ -26,7 +26,9 @@ ar_status file_read(const char *path, size_t max, char **data, size_t *size,
 /* A file being written beside its final place.  Nothing is seen at `path`
  * until file_commit has synced the bytes and renamed them; after an error or
  * file_abandon the old file is untouched.  Writes are buffered; the first
- * failure sticks and file_commit reports it. */
+ * failure sticks and file_commit reports it.  A symbolic link stays, and the
+ * file it points to is replaced.  Errors: AR_IO, also if there is something at
+ * `path` that is not a regular file; AR_RANGE (the path is too long). */
 typedef struct file_writer file_writer;
 ar_status file_create(file_writer **out, const char *path, ar_error *err);
 void file_write(file_writer *w, const void *p, size_t n);
@@ -46,6 +48,14 @@ ar_status file_sync_folder(const char *path, ar_error *err);
 /* Remove a file, or a folder with all that is in it. */
 ar_status file_remove(const char *path, ar_error *err);
 ar_status file_rename(const char *from, const char *to, ar_error *err);
+
+/* Lock a file, made if there is none, against other processes until
+ * file_unlock or the end of this process; the file itself stays.  It does not
+ * wait: if another holds the lock, AR_IO with the sentence `busy`.  On a file
+ * system without locks it succeeds and guards nothing.  Errors: AR_IO. */
+ar_status file_lock(int *out, const char *path, const char *busy,
+                    ar_error *err);
+void file_unlock(int lock); /* -1 is fine */
 
 /* Names in a folder, sorted, without "." and ".."; free with
  * file_list_close. */

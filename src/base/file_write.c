@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -20,19 +22,36 @@ struct file_writer {
     unsigned char buffer[BUFFER];
 };
 
-ar_status file_create(file_writer **out, const char *path, ar_error *err) {
-    *out = NULL;
-    if (strlen(path) >= PATH_SIZE)
+/* Where the bytes go: a link stays, what it points to is replaced; a device or
+ * a folder must not be, and a rename would. */
+static ar_status find_place(char *place, const char *path, ar_error *err) {
+    struct stat st;
+    const size_t n = strlen(path);
+    if (n >= PATH_SIZE)
         return error_set(err, AR_RANGE, "%.100s...: the path is too long",
                          path);
+    memcpy(place, path, n + 1);
+    if (lstat(path, &st)) return AR_OK; /* open finds out what is wrong */
+    if (S_ISLNK(st.st_mode) && (!realpath(path, place) || stat(place, &st)))
+        return error_set(err, AR_IO, "%s: %s", path, strerror(errno));
+    if (S_ISREG(st.st_mode)) return AR_OK;
+    return error_set(err, AR_IO, "%s: is not a regular file", path);
+}
+
+static ar_status open_aside(file_writer *w, const char *path, ar_error *err) {
+    TRY(find_place(w->path, path, err));
+    snprintf(w->aside, sizeof w->aside, "%s.tmp-%ld", w->path, (long)getpid());
+    w->fd = open(w->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (w->fd >= 0) return AR_OK;
+    return error_set(err, AR_IO, "%s: %s", path, strerror(errno));
+}
+
+ar_status file_create(file_writer **out, const char *path, ar_error *err) {
+    *out = NULL;
     file_writer *w = mem_alloc(sizeof *w);
     if (!w) return error_set(err, AR_NOMEM, "%s: no memory", path);
-    snprintf(w->path, sizeof w->path, "%s", path);
-    snprintf(w->aside, sizeof w->aside, "%s.tmp-%ld", path, (long)getpid());
-    w->fd = open(w->aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (w->fd < 0) {
-        const ar_status s =
-            error_set(err, AR_IO, "%s: %s", path, strerror(errno));
+    const ar_status s = open_aside(w, path, err);
+    if (s != AR_OK) {
         mem_free(w);
         return s;
     }

@@ -62,6 +62,9 @@ static ar_status run_kernels(const void *parsed, ar_error *err) {
     const kernels_args *a = parsed;
     const backend *b;
     device *d = NULL;
+    if (!op_bench_has(a->filter))
+        return error_set(err, AR_USAGE,
+                         "FILTER: no op has \"%.40s\" in its name", a->filter);
     TRY(open_device(&a->on, &b, &d, err));
     json_t *list = a->json ? json_array() : NULL;
     if (!list) {

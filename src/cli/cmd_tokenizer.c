@@ -161,6 +161,17 @@ static const cli_option decode_options[] = {
     OPTIONS_END,
 };
 
+static ar_status check_ids(const ar_tokenizer *tok, const int32_t *ids,
+                           int64_t n, ar_error *err) {
+    const int32_t n_vocab = ar_tokenizer_vocab(tok);
+    for (int64_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= n_vocab)
+            return error_set(err, AR_RANGE,
+                             "IDS: %d is outside of the vocabulary of %d",
+                             ids[i], n_vocab);
+    return AR_OK;
+}
+
 static ar_status decode(const ar_tokenizer *tok, const code_args *a,
                         const char *list, ar_error *err) {
     int32_t *ids;
@@ -168,8 +179,10 @@ static ar_status decode(const ar_tokenizer *tok, const code_args *a,
     TRY(parse_ids("IDS", list, &ids, &n, err));
     char *text = NULL;
     size_t size = 0;
-    const ar_status s = decode_text(
-        tok, ids, (size_t)n, a->special ? AR_SPECIAL : 0, &text, &size, err);
+    ar_status s = check_ids(tok, ids, n, err);
+    if (s == AR_OK)
+        s = decode_text(tok, ids, (size_t)n, a->special ? AR_SPECIAL : 0, &text,
+                        &size, err);
     if (s == AR_OK) {
         fwrite(text, 1, size, stdout);
         putchar('\n');

@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "format/document.h"
+#include "format/shard.h"
 #include "train/json_text.h"
 
 enum { PATH_SIZE = 4096, MAX_DATA_JSON = 1 << 20 };
@@ -270,24 +272,47 @@ static ar_status make_shards(corpus *c, const settings *s, const char *run,
     return write_record(s, run, p->cut, counts, err);
 }
 
-/* Does the run's folder already have shards of this very text? */
-static bool is_prepared(const settings *s, const char *run) {
+/* data.json, or NULL. */
+static json_t *read_record(const char *run) {
     char path[PATH_SIZE];
     char *data;
     size_t size;
     if (file_join(path, sizeof path, run, "data.json", NULL) != AR_OK ||
         file_read(path, MAX_DATA_JSON, &data, &size, NULL) != AR_OK)
-        return false;
+        return NULL;
     json_t *json = json_loadb(data, size, 0, NULL);
     mem_free(data);
+    return json;
+}
+
+/* Does the run's folder already have shards of this very text? */
+static bool is_prepared(const settings *s, const json_t *record) {
     const char *tokenizer =
-        json_string_value(json_object_get(json, "tokenizer"));
-    const bool same =
-        json_equal(json_object_get(json, "text"), s->text) && tokenizer &&
-        strcmp(tokenizer, s->tokenizer) == 0 &&
-        json_number_value(json_object_get(json, "held_out")) == s->held_out;
-    json_decref(json);
-    return same;
+        json_string_value(json_object_get(record, "tokenizer"));
+    return tokenizer && json_equal(json_object_get(record, "text"), s->text) &&
+           strcmp(tokenizer, s->tokenizer) == 0 &&
+           json_number_value(json_object_get(record, "held_out")) ==
+               s->held_out;
+}
+
+/* Are the shards there that the record counted the tokens of? */
+static ar_status check_shards(char *const *list, int64_t n, const char *run,
+                              const char *name, int64_t n_tokens,
+                              ar_error *err) {
+    char file[64], path[PATH_SIZE];
+    for (int64_t i = 0; n_tokens > 0; i++) {
+        shard f;
+        snprintf(file, sizeof file, "%s-%05" PRId64 ".bin", name, i);
+        TRY(file_join(path, sizeof path, run, file, err));
+        if (i >= n || strcmp(list[i], path) != 0)
+            return error_set(err, AR_IO,
+                             "%s: is missing; data.json counts its tokens",
+                             path);
+        TRY(shard_open(&f, path, err));
+        n_tokens -= f.n_tokens;
+        shard_close(&f);
+    }
+    return AR_OK;
 }
 
 static ar_status prepare_text(corpus *c, const settings *s, const char *run,
@@ -311,14 +336,21 @@ static ar_status open_text(corpus *c, const settings *s, const char *run,
                            ar_error *err) {
     char path[PATH_SIZE];
     TRY(file_make_folder(run, err));
-    if (is_prepared(s, run)) {
-        TRY(file_join(path, sizeof path, run, "tokenizer.json", err));
-        TRY(ar_tokenizer_open(&c->tok, path, err));
-    } else {
-        TRY(prepare_text(c, s, run, n_vocab, hooks, err));
-    }
+    json_t *record = read_record(run);
+    const bool prepared = is_prepared(s, record);
+    const int64_t n_train =
+        json_integer_value(json_object_get(record, "train_tokens"));
+    const int64_t n_val =
+        json_integer_value(json_object_get(record, "val_tokens"));
+    json_decref(record);
+    if (!prepared) TRY(prepare_text(c, s, run, n_vocab, hooks, err));
     TRY(add_folder(&c->train, &c->n_train, run, "train-?????.bin", err));
-    return add_folder(&c->val, &c->n_val, run, "val-?????.bin", err);
+    TRY(add_folder(&c->val, &c->n_val, run, "val-?????.bin", err));
+    if (!prepared) return AR_OK;
+    TRY(check_shards(c->train, c->n_train, run, "train", n_train, err));
+    TRY(check_shards(c->val, c->n_val, run, "val", n_val, err));
+    TRY(file_join(path, sizeof path, run, "tokenizer.json", err));
+    return ar_tokenizer_open(&c->tok, path, err);
 }
 
 ar_status corpus_open(corpus *out, const settings *s, const char *run,

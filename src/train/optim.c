@@ -140,6 +140,7 @@ static ar_status read_group(optim_group *group, const json_t *v, int i,
     json_object_foreach((json_t *)v, key, item)
         TRY(read_key(group, key, item, err));
     if (!group->n_terms) return bad_key(group, "match", "given", err);
+    if (!json_object_get(v, "lr")) return bad_key(group, "lr", "given", err);
     return AR_OK;
 }
 

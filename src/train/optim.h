@@ -65,9 +65,9 @@ typedef struct optim_groups {
  *                model wants decay on it), "role:NAME" (params.def), or a
  *                pattern for the name in the file ("*.attn.*")
  *   "optimizer"  a name of optimizers.def
- *   "name"       for the log; lr, beta1, beta2, eps, weight_decay, momentum:
- *                numbers or ramps (schedule.h); nesterov; method "polar" or
- *                "quintic"; steps
+ *   "lr"         a number or a ramp (schedule.h); required
+ *   "name"       for the log; beta1, beta2, eps, weight_decay, momentum:
+ *                numbers or ramps; nesterov; method "polar" or "quintic"; steps
  * Errors: AR_FORMAT naming the group and the key. */
 ar_status optim_groups_read(optim_groups *out, const json_t *list,
                             ar_error *err);

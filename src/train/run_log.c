@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,11 +30,13 @@ static json_t *next_line(const file_map *m, size_t *at) {
     return line;
 }
 
-static bool is_wanted(const json_t *line, int64_t step) {
+static bool is_wanted(const json_t *line, int64_t step, bool ended) {
     const json_t *s = json_object_get(line, "step");
     if (!json_is_integer(s)) return false;
     const int64_t at = json_integer_value(s);
-    return json_object_get(line, "val_loss") ? at <= step : at < step;
+    if (at != step) return at < step;
+    return json_object_get(line, "val_loss") &&
+           (ended || !json_object_get(line, "whole"));
 }
 
 ar_status run_log_read(const char *path, run_log_fn *fn, void *ctx,
@@ -59,7 +60,8 @@ ar_status run_log_read(const char *path, run_log_fn *fn, void *ctx,
 }
 
 /* Keep only the lines before `step`. */
-static ar_status cut_back(const char *path, int64_t step, ar_error *err) {
+static ar_status cut_back(const char *path, int64_t step, bool ended,
+                          ar_error *err) {
     file_map m;
     file_writer *w;
     TRY(file_map_open(&m, path, err));
@@ -71,7 +73,8 @@ static ar_status cut_back(const char *path, int64_t step, ar_error *err) {
     size_t at = 0, start = 0;
     json_t *line;
     for (; (line = next_line(&m, &at)); start = at) {
-        if (is_wanted(line, step)) file_write(w, m.data + start, at - start);
+        if (is_wanted(line, step, ended))
+            file_write(w, m.data + start, at - start);
         json_decref(line);
     }
     file_map_close(&m);
@@ -81,12 +84,12 @@ static ar_status cut_back(const char *path, int64_t step, ar_error *err) {
 /* ---- appending ---- */
 
 ar_status run_log_open(run_log **out, const char *path, int64_t step,
-                       ar_error *err) {
+                       bool ended, ar_error *err) {
     *out = NULL;
     const size_t n = strlen(path);
     if (n >= sizeof(*out)->path)
         return error_set(err, AR_RANGE, "the path of the log is too long");
-    if (step > 0 && file_exists(path)) TRY(cut_back(path, step, err));
+    if (step > 0 && file_exists(path)) TRY(cut_back(path, step, ended, err));
     run_log *l = mem_new(run_log, 1);
     if (!l) return error_set(err, AR_NOMEM, "out of memory for the log");
     memcpy(l->path, path, n + 1);

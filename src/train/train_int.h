@@ -11,6 +11,7 @@ typedef struct train_run_state {
     settings s; /* complete */
     model_config config;
     char run[RUN_PATH];
+    int lock; /* of the run's folder; -1: none */
     train_callbacks call;
     budget budget;
     double *replay; /* progress by step, or NULL */

@@ -80,21 +80,28 @@ static ar_status log_eval(train_run_state *r, const train_eval *e,
 /* ---- evaluation ---- */
 
 typedef struct val_score {
-    trainer *t;
-    bool ema;
+    const train_run_state *r;
+    bool ema, whole;
 } val_score;
 
 static ar_status score_val(void *ctx, const int32_t *inputs,
                            const int32_t *targets, double *logp,
                            ar_error *err) {
     const val_score *v = ctx;
-    return trainer_score(v->t, inputs, targets, v->ema, logp, err);
+    const train_run_state *r = v->r;
+    /* The last one is long, and all steps are saved before it. */
+    if (v->whole && r->call.stop && r->call.stop(r->call.ctx))
+        return error_set(err, AR_CANCELLED,
+                         "stopped in the evaluation after the last step, "
+                         "%" PRId64 "; the work is saved in %s",
+                         r->step, r->run);
+    return trainer_score(r->t, inputs, targets, v->ema, logp, err);
 }
 
 static ar_status run_eval(train_run_state *r, bool whole, eval_result *out,
                           ar_error *err) {
     if (!r->n_val) return AR_OK;
-    val_score v = {r->t, false};
+    val_score v = {r, false, whole};
     eval_windows w = {
         .ids = r->val,
         .n_ids = r->n_val,
@@ -205,6 +212,18 @@ static bool is_due(int64_t every, int64_t step) {
     return every > 0 && step % every == 0;
 }
 
+/* The last evaluation may take long: the steps are saved before it, and once
+ * more, with what it found, after it. */
+static ar_status finish(train_run_state *r, ar_error *err) {
+    TRY(run_save(r, err));
+    if (!r->n_val) return AR_OK;
+    eval_result whole;
+    TRY(run_eval(r, true, &whole, err));
+    r->final = whole;
+    r->saved_step = -1;
+    return run_save(r, err);
+}
+
 static ar_status all_steps(train_run_state *r, ar_error *err) {
     eval_result ignored;
     while (!is_finished(r)) {
@@ -221,8 +240,7 @@ static ar_status all_steps(train_run_state *r, ar_error *err) {
             TRY(run_eval(r, false, &ignored, err));
         if (is_due(r->s.checkpoint_every, r->step)) TRY(run_save(r, err));
     }
-    TRY(run_eval(r, true, &r->final, err));
-    return run_save(r, err);
+    return finish(r, err);
 }
 
 /* ---- the whole ---- */

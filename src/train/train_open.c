@@ -1,11 +1,14 @@
 /* train_open.c - from settings to a run that is ready for its first step. */
+#include <fnmatch.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "format/checkpoint.h"
 #include "train/json_text.h"
 #include "train/train_int.h"
 
@@ -152,7 +155,6 @@ static ar_status replay_line(void *ctx, const json_t *line, ar_error *err) {
 
 static ar_status open_budget(train_run_state *r, ar_error *err) {
     TRY(budget_parse(&r->budget, r->s.budget, err));
-    r->flops_per_token = config_flops_per_token(&r->config, r->s.seq);
     if (!r->s.replay[0]) return AR_OK;
     TRY(run_log_read(r->s.replay, replay_line, r, err));
     if (r->n_replay) return AR_OK;
@@ -171,28 +173,86 @@ static ar_status first_weights(train_run_state *r, ar_error *err) {
     return status;
 }
 
-static ar_status choose_start(train_run_state *r, enum train_mode mode,
-                              bool *resume, ar_error *err) {
-    char latest[RUN_PATH], record[RUN_PATH];
-    TRY(in_run(r, "latest", latest, err));
+/* Is there a checkpoint, whole or damaged?  AR_FORMAT: all are damaged. */
+static ar_status find_checkpoint(const train_run_state *r, bool *found,
+                                 ar_error *err) {
+    char folder[RUN_PATH];
+    json_t *state;
+    const ar_status status =
+        checkpoint_find(r->run, folder, sizeof folder, &state, NULL, err);
+    json_decref(state);
+    *found = status == AR_OK || status == AR_FORMAT;
+    return status == AR_IO ? AR_OK : status;
+}
+
+/* A run that is to go on has begun: before anything is made in its folder. */
+static ar_status check_begun(const train_run_state *r, enum train_mode mode,
+                             ar_error *err) {
+    char record[RUN_PATH];
+    bool found;
     TRY(in_run(r, "settings.json", record, err));
-    *resume = mode != TRAIN_NEW && file_exists(latest);
-    if (mode == TRAIN_NEW && file_exists(latest))
-        return error_set(err, AR_USAGE,
-                         "%s already holds a run; --resume goes on with it",
-                         r->run);
-    if (mode == TRAIN_RESUME && !*resume && !file_exists(record))
-        return error_set(err, AR_IO, "%s: there is no run to go on with",
-                         r->run);
+    if (mode != TRAIN_RESUME || file_exists(record)) return AR_OK;
+    TRY(find_checkpoint(r, &found, err));
+    if (found) return AR_OK;
+    return error_set(err, AR_IO, "%s: there is no run to go on with", r->run);
+}
+
+static ar_status choose_start(const train_run_state *r, enum train_mode mode,
+                              bool *resume, ar_error *err) {
+    char latest[RUN_PATH];
+    bool found;
+    TRY(in_run(r, "latest", latest, err));
+    const ar_status status = find_checkpoint(r, &found, err);
+    /* `latest` alone says that checkpoints were lost. */
+    *resume = found = found || file_exists(latest);
+    if (mode != TRAIN_NEW || !found) return status;
+    return error_set(err, AR_USAGE,
+                     "%s already holds a run; --resume goes on with it",
+                     r->run);
+}
+
+/* ---- the folder, for this process alone ---- */
+
+/* What a run writes, beside its place at first (file.h). */
+static const char *const aside[] = {
+    "settings.json.tmp-*",   "log.jsonl.tmp-*",     "data.json.tmp-*",
+    "tokenizer.json.tmp-*",  "heldout.txt.tmp-*",   "latest.tmp-*",
+    "train-?????.bin.tmp-*", "val-?????.bin.tmp-*", "loss.svg.tmp-*",
+    "loss.png.tmp-*",
+};
+
+/* A process that was killed leaves them; one that cannot be removed costs room
+ * only. */
+static void remove_stale(const train_run_state *r) {
+    file_list files;
+    char path[RUN_PATH];
+    if (file_list_open(&files, r->run, NULL) != AR_OK) return;
+    for (size_t i = 0; i < files.n; i++)
+        for (size_t k = 0; k < sizeof aside / sizeof *aside; k++)
+            if (fnmatch(aside[k], files.names[i], 0) == 0 &&
+                in_run(r, files.names[i], path, NULL) == AR_OK)
+                file_remove(path, NULL);
+    file_list_close(&files);
+}
+
+static ar_status take_folder(train_run_state *r, ar_error *err) {
+    char path[RUN_PATH], busy[RUN_PATH + 64];
+    TRY(file_make_folder(r->run, err));
+    TRY(in_run(r, "lock", path, err));
+    snprintf(busy, sizeof busy, "%s: another process is training there",
+             r->run);
+    TRY(file_lock(&r->lock, path, busy, err));
+    remove_stale(r);
     return AR_OK;
 }
 
 static ar_status open_logs(train_run_state *r, ar_error *err) {
     char path[RUN_PATH];
     TRY(in_run(r, "log.jsonl", path, err));
-    TRY(run_log_open(&r->log, path, r->step, err));
+    const bool ended = r->final.n_tokens > 0;
+    TRY(run_log_open(&r->log, path, r->step, ended, err));
     if (!r->s.log[0]) return AR_OK;
-    return run_log_open(&r->log_copy, r->s.log, r->step, err);
+    return run_log_open(&r->log_copy, r->s.log, r->step, ended, err);
 }
 
 static ar_status open_trainer(train_run_state *r, bool resume, ar_error *err) {
@@ -215,15 +275,20 @@ ar_status run_open(train_run_state *r, const settings *s, const char *run,
     char path[RUN_PATH];
     bool resume;
     memset(r, 0, sizeof *r);
+    r->lock = -1;
     if (call) r->call = *call;
     TRY(settings_copy(&r->s, s, err));
     if (strlen(run) >= sizeof r->run - 32)
         return error_set(err, AR_RANGE, "the path of the run is too long");
     memcpy(r->run, run, strlen(run) + 1);
-    TRY(choose_start(r, mode, &resume, err));
-    TRY(file_make_folder(r->run, err));
-    TRY(open_data(r, err));
+    /* What can be refused at once, before the folder and its tokens. */
     TRY(open_budget(r, err));
+    TRY(trainer_check_device(&r->s, err));
+    TRY(check_begun(r, mode, err));
+    TRY(take_folder(r, err));
+    TRY(choose_start(r, mode, &resume, err));
+    TRY(open_data(r, err));
+    r->flops_per_token = config_flops_per_token(&r->config, r->s.seq);
     TRY(open_loader(r, err));
     TRY(open_val(r, err));
     TRY(open_trainer(r, resume, err));
@@ -245,4 +310,5 @@ void run_close(train_run_state *r) {
     mem_free(r->tokenizer_text);
     mem_free(r->config_text);
     settings_close(&r->s);
+    file_unlock(r->lock);
 }

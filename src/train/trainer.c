@@ -75,6 +75,23 @@ static void copy_settings(trainer *t, const settings *s) {
     t->dynamic = s->loss_scale != 1;
 }
 
+static ar_status open_device(train_device *out, const settings *s,
+                             ar_error *err) {
+    const device_options opt = {
+        .n_threads = (int)s->threads,
+        .kernels = s->kernels[0] ? s->kernels : NULL,
+        .blas = s->blas[0] ? s->blas : NULL,
+    };
+    return train_device_open(out, s->device, &opt, err);
+}
+
+ar_status trainer_check_device(const settings *s, ar_error *err) {
+    train_device dev;
+    TRY(open_device(&dev, s, err));
+    train_device_close(&dev);
+    return AR_OK;
+}
+
 static ar_status fill(trainer *t, const settings *s, ar_error *err) {
     if (s->seq < 1 || s->seq > t->config.n_ctx)
         return error_set(err, AR_RANGE,
@@ -87,12 +104,7 @@ static ar_status fill(trainer *t, const settings *s, ar_error *err) {
                          "data.batch: %" PRId64 " rows of %" PRId64
                          " tokens are too many for one step",
                          s->rows, s->seq);
-    const device_options opt = {
-        .n_threads = (int)s->threads,
-        .kernels = s->kernels[0] ? s->kernels : NULL,
-        .blas = s->blas[0] ? s->blas : NULL,
-    };
-    TRY(train_device_open(&t->dev, s->device, &opt, err));
+    TRY(open_device(&t->dev, s, err));
     const ar_type type = t->dev.type;
     TRY(params_build(&t->params, &t->config, type, err));
     t->shape = (train_shape){

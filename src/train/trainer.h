@@ -20,6 +20,9 @@ typedef struct trainer trainer;
 ar_status trainer_open(trainer **out, const settings *s, const model_config *c,
                        ar_error *err);
 void trainer_close(trainer *t);
+/* Can the device of the settings be opened, with its kernels and threads?
+ * Errors: AR_USAGE, AR_UNSUPPORTED, AR_DEVICE, AR_NOMEM. */
+ar_status trainer_check_device(const settings *s, ar_error *err);
 
 const model_config *trainer_config(const trainer *t);
 const param_list *trainer_params(const trainer *t);

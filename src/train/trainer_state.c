@@ -3,8 +3,9 @@
  *   model.safetensors      the weights
  *   optimizer.safetensors  NAME.m and NAME.v of every parameter that has them
  *   ema.safetensors        the averaged weights, if there are any
- *   state.json             "trainer": updates, loss scale, good steps; beside
- *                          it what the loop adds */
+ *   state.json             "trainer": updates, loss scale, good steps, and
+ *                          which optimiser each parameter has; beside it what
+ *                          the loop adds */
 #include <string.h>
 
 #include "base/error.h"
@@ -96,11 +97,30 @@ static ar_status snapshot_open(snapshot *s, trainer *t, ar_error *err) {
     return AR_OK;
 }
 
+static const char *optimizer_of(const trainer *t, int param) {
+    const optim_layout *l = &t->optim;
+    return optim_table[l->groups.group[l->group_of[param]].kind].name;
+}
+
+/* {"wte.weight": "adamw", ...}: the arrays of one optimiser may have the names
+ * and shapes of another's, so they alone do not tell. */
+static json_t *optimizers_json(const trainer *t) {
+    json_t *json = json_object();
+    for (int i = 0; json && i < t->params.n; i++)
+        if (json_object_set_new(json, t->params.spec[i].name,
+                                json_string(optimizer_of(t, i))) != 0) {
+            json_decref(json);
+            json = NULL;
+        }
+    return json;
+}
+
 static json_t *whole_state(const trainer *t, const json_t *state) {
     json_t *all = json_copy((json_t *)state);
-    json_t *own = json_pack("{s:I, s:f, s:I}", "updates",
-                            (json_int_t)t->n_updates, "loss_scale",
-                            t->loss_scale, "good_steps", (json_int_t)t->n_good);
+    json_t *own =
+        json_pack("{s:I, s:f, s:I, s:o}", "updates", (json_int_t)t->n_updates,
+                  "loss_scale", t->loss_scale, "good_steps",
+                  (json_int_t)t->n_good, "optimizers", optimizers_json(t));
     if (!all || !own || json_object_set(all, "trainer", own) != 0) {
         json_decref(all);
         all = NULL;
@@ -185,6 +205,21 @@ static ar_status restore_file(trainer *t, const char *folder, const char *file,
     return status == AR_OK ? AR_OK : error_prefix(err, status, path);
 }
 
+/* A parameter that the checkpoint does not have is restore_tensor's to tell. */
+static ar_status check_optimizers(const trainer *t, const char *folder,
+                                  const json_t *saved, ar_error *err) {
+    for (int i = 0; i < t->params.n; i++) {
+        const char *name = t->params.spec[i].name;
+        const char *was = json_string_value(json_object_get(saved, name));
+        if (was && strcmp(was, optimizer_of(t, i)) != 0)
+            return error_set(err, AR_FORMAT,
+                             "%s: the optimizer of \"%s\" was %.20s and cannot "
+                             "go on as %s",
+                             folder, name, was, optimizer_of(t, i));
+    }
+    return AR_OK;
+}
+
 ar_status trainer_restore(trainer *t, const char *folder, const json_t *state,
                           ar_error *err) {
     json_int_t updates, good;
@@ -195,6 +230,8 @@ ar_status trainer_restore(trainer *t, const char *folder, const json_t *state,
         updates < 0 || good < 0 || !(scale > 0))
         return error_set(err, AR_FORMAT,
                          "%s: state.json has no whole \"trainer\"", folder);
+    const json_t *own = json_object_get(state, "trainer");
+    TRY(check_optimizers(t, folder, json_object_get(own, "optimizers"), err));
     TRY(restore_file(t, folder, "model.safetensors", TRAIN_PARAMS, err));
     TRY(restore_file(t, folder, "optimizer.safetensors", TRAIN_STATES, err));
     if (t->buffers[TRAIN_EMA].size)

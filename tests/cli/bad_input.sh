@@ -71,6 +71,11 @@ while IFS='|' read -r code pattern options; do
     # shellcheck disable=SC2086
     refuses "train $options" "$code" "$pattern" \
         "$a" train corpus.txt --config tiny.json --out new $options
+    case $options in
+    --budget* | --device* | --kernels*)
+        holds "$options is refused before a folder is made" ! -e new ;;
+    esac
+    rm -rf new
 done <<'EOF'
 1|"fly"|--preset fly
 2|"fly"|--device fly
@@ -129,6 +134,7 @@ done <<'EOF'
 1|optimizer.groups|{"optimizer": {"groups": []}}
 1|optimizer.groups.*optimizer must be|{"optimizer": {"groups": [{"match": ["*"], "optimizer": "zzz"}]}}
 1|muon|{"optimizer": {"groups": [{"match": ["*"], "optimizer": "muon", "lr": 1}]}}
+1|"\*": lr must be given|{"optimizer": {"groups": [{"match": ["*"], "optimizer": "adamw"}]}}
 1|no group|{"optimizer": {"groups": [{"match": ["2d"], "optimizer": "adamw", "lr": 1}]}}
 EOF
 refuses "weights of another model" 1 'wte' "$a" train corpus.txt \
@@ -152,6 +158,24 @@ refuses "another model" 1 'wte|tensor|state' \
     "$a" train --out run --resume --preset nanogpt-cpu --budget 8steps --seq 32
 refuses "another optimizer" 1 'optimizer|tensor|state' \
     "$a" train --out run --resume --optimizer normuon --budget 8steps
+refuses "an optimizer with the same names" 1 'adamw.*sgd' \
+    "$a" train --out run --resume --optimizer sgd --budget 8steps
+rm -rf lost
+cp -r copy lost
+rm lost/latest
+refuses "a run over a run without latest" 2 'already holds' \
+    "$a" train corpus.txt --config tiny.json --out lost
+mv lost/train-00000.bin lost/away
+refuses "a shard that is gone" 1 'lost/train-00000.bin: is missing' \
+    "$a" train --out lost --resume --budget 8steps
+mv lost/away lost/train-00000.bin
+: >lost/log.jsonl.tmp-1
+ok "a run without latest goes on" "$a" train --out lost --resume
+holds "what a killed run left is removed" ! -e lost/log.jsonl.tmp-1
+if command -v flock >/dev/null; then
+    refuses "two runs in a folder" 1 'lost: another process is training there' \
+        flock lost/lock "$a" train --out lost --resume
+fi
 
 # ---- damaged checkpoints ----
 
@@ -295,6 +319,10 @@ done <<'EOF'
 1|missing.json|tokenizer encode missing.json x
 1|corpus.txt|tokenizer encode corpus.txt x
 2|"x"|tokenizer decode bytes x
+1|256 is outside of the vocabulary of 256|tokenizer decode bytes 1,256
+1|-1 is outside|tokenizer decode bytes -- -1
+1|/dev/null: is not a regular file|tokenizer train corpus.txt --vocab 300 --out /dev/null
+2|"NOSUCH"|bench kernels NOSUCH
 1|empty.txt|data prepare empty.txt --tokenizer bytes --out shards
 1|missing.txt|data prepare missing.txt --tokenizer bytes --out shards
 1|missing.json|data prepare corpus.txt --tokenizer missing.json --out shards

@@ -218,6 +218,8 @@ void test_optim_groups_refuse(void **state) {
         {"[{\"match\": [\"*\"], \"beta1\": 2}]", "beta1"},
         {"[{\"match\": [\"*\"], \"steps\": 0}]", "steps"},
         {"[{\"optimizer\": \"sgd\", \"name\": \"x\"}]", "match"},
+        {"[{\"match\": [\"*\"], \"name\": \"all\"}]",
+         "\"all\": lr must be given"},
     };
     optim_groups groups;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

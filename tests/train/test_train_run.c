@@ -305,6 +305,178 @@ void test_run_full_disk(void **state) {
     settings_close(&s);
 }
 
+/* What was lost is said, and nothing is written over what is left. */
+void test_run_lost_files(void **state) {
+    (void)state;
+    char a[400], b[400], step[420];
+    snprintf(a, sizeof a, "%s/whole", test_folder());
+    snprintf(b, sizeof b, "%s/parts", test_folder());
+    settings s;
+    train_result r;
+    case_run_settings(&s, "8steps");
+    assert_ok(train_run(&s, a, TRAIN_NEW, NULL, &r, err));
+    counter c = {.stop_at = 4};
+    train_callbacks call = counting;
+    call.ctx = &c;
+    assert_fails(AR_CANCELLED, "step 4",
+                 train_run(&s, b, TRAIN_NEW, &call, &r, err));
+    c.stop_at = 0;
+    /* Without `latest` the checkpoints are found all the same. */
+    assert_ok(file_remove(in(b, "latest"), err));
+    assert_fails(AR_USAGE, "already holds",
+                 train_run(&s, b, TRAIN_NEW, NULL, &r, err));
+    assert_ok(train_run(&s, b, TRAIN_RESUME, &call, &r, err));
+    assert_int_equal(c.steps, 8);
+    same_end(a, b, "step-00000008");
+    /* A shard that is gone has a name. */
+    assert_ok(settings_set(&s, "budget", "9steps", err));
+    assert_ok(file_rename(in(b, "val-00000.bin"), in(b, "away"), err));
+    assert_fails(AR_IO, "val-00000.bin: is missing",
+                 train_run(&s, b, TRAIN_RESUME, NULL, &r, err));
+    assert_ok(file_rename(in(b, "away"), in(b, "val-00000.bin"), err));
+    assert_ok(file_rename(in(b, "train-00000.bin"), in(b, "away"), err));
+    assert_fails(AR_IO, "train-00000.bin: is missing",
+                 train_run(&s, b, TRAIN_RESUME, NULL, &r, err));
+    assert_ok(file_rename(in(b, "away"), in(b, "train-00000.bin"), err));
+    /* `latest` without a checkpoint is no new run. */
+    snprintf(step, sizeof step, "%s/away", b);
+    file_list l;
+    assert_ok(file_make_folder(step, err));
+    assert_ok(file_list_open(&l, b, err));
+    for (size_t i = 0; i < l.n; i++)
+        if (!strncmp(l.names[i], "step-", 5))
+            assert_ok(
+                file_rename(in(b, l.names[i]), in(step, l.names[i]), err));
+    file_list_close(&l);
+    assert_fails(AR_IO, "no checkpoint",
+                 train_run(&s, b, TRAIN_RESUME, NULL, &r, err));
+    assert_fails(AR_USAGE, "already holds",
+                 train_run(&s, b, TRAIN_NEW, NULL, &r, err));
+    settings_close(&s);
+}
+
+/* One process in a folder; what a killed one left beside its place goes. */
+void test_run_lock(void **state) {
+    (void)state;
+    static const char *const stale[] = {
+        "log.jsonl.tmp-12", "settings.json.tmp-34", "train-00003.bin.tmp-5"};
+    char run[400], busy[440];
+    snprintf(run, sizeof run, "%s/run", test_folder());
+    snprintf(busy, sizeof busy, "%s: another process is training there", run);
+    settings s;
+    train_result r;
+    int lock;
+    case_run_settings(&s, "3steps");
+    assert_ok(file_make_folder(run, err));
+    for (int i = 0; i < 3; i++)
+        assert_ok(file_replace(in(run, stale[i]), "x", 1, err));
+    assert_ok(file_replace(in(run, "notes.tmp-1"), "x", 1, err));
+    assert_ok(file_lock(&lock, in(run, "lock"), "taken", err));
+    assert_fails(AR_IO, busy, train_run(&s, run, TRAIN_NEW, NULL, &r, err));
+    assert_true(file_exists(in(run, stale[0])));
+    assert_false(file_exists(in(run, "data.json")));
+    file_unlock(lock);
+    assert_ok(train_run(&s, run, TRAIN_NEW, NULL, &r, err));
+    for (int i = 0; i < 3; i++) assert_false(file_exists(in(run, stale[i])));
+    assert_true(file_exists(in(run, "notes.tmp-1")));
+    assert_ok(file_lock(&lock, in(run, "lock"), "taken", err));
+    file_unlock(lock);
+    settings_close(&s);
+}
+
+/* What a line of the settings is wrong about is said before anything is made.
+ */
+void test_run_early(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *text, *word;
+        ar_status code;
+    } bad[] = {{"budget", "2apples", "2apples", AR_USAGE},
+               {"device", "fly", "\"fly\"", AR_USAGE},
+               {"kernels", "fly", "\"fly\"", AR_UNSUPPORTED}};
+    char run[400];
+    snprintf(run, sizeof run, "%s/run", test_folder());
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        settings s;
+        train_result r;
+        case_run_settings(&s, "2steps");
+        assert_ok(settings_set(&s, bad[i].name, bad[i].text, err));
+        assert_fails(bad[i].code, bad[i].word,
+                     train_run(&s, run, TRAIN_NEW, NULL, &r, err));
+        assert_false(file_exists(run));
+        settings_close(&s);
+    }
+}
+
+/* SGD's moments have the names and shapes of AdamW's first. */
+void test_run_other_optimizer(void **state) {
+    (void)state;
+    char run[400];
+    snprintf(run, sizeof run, "%s/run", test_folder());
+    settings s;
+    train_result r;
+    case_run_settings(&s, "2steps");
+    s.recipe = RECIPE_ADAMW;
+    assert_ok(train_run(&s, run, TRAIN_NEW, NULL, &r, err));
+    assert_ok(settings_set(&s, "budget", "4steps", err));
+    s.recipe = RECIPE_SGD;
+    assert_fails(AR_FORMAT, "was adamw and cannot go on as sgd",
+                 train_run(&s, run, TRAIN_RESUME, NULL, &r, err));
+    s.recipe = RECIPE_ADAMW;
+    assert_ok(train_run(&s, run, TRAIN_RESUME, NULL, &r, err));
+    assert_int_equal(r.steps, 4);
+    settings_close(&s);
+}
+
+static bool stop_after_steps(void *ctx) {
+    /* Asked once after the last step, then before parts of the evaluation. */
+    counter *c = ctx;
+    return c->steps == 3 && c->stop_at++ > 1;
+}
+
+/* Stopped in the last evaluation, no step is lost and none made again. */
+void test_run_stop_in_evaluation(void **state) {
+    (void)state;
+    char a[400], b[400];
+    snprintf(a, sizeof a, "%s/whole", test_folder());
+    snprintf(b, sizeof b, "%s/parts", test_folder());
+    settings s;
+    train_result r, q;
+    counter c = {0};
+    train_callbacks call = counting;
+    call.ctx = &c;
+    call.stop = stop_after_steps;
+    case_run_settings(&s, "3steps");
+    s.checkpoint_every = 0;
+    assert_ok(train_run(&s, a, TRAIN_NEW, NULL, &r, err));
+    assert_fails(AR_CANCELLED, "saved in",
+                 train_run(&s, b, TRAIN_NEW, &call, &q, err));
+    assert_int_equal(c.evals, 0);
+    assert_true(file_exists(in(b, "step-00000003")));
+    /* As if the end had come between the line of the log and the save. */
+    char *text, more[4096];
+    size_t n;
+    assert_ok(file_read(in(b, "log.jsonl"), sizeof more, &text, &n, err));
+    snprintf(more, sizeof more,
+             "%s{\"step\":3,\"val_loss\":1,\"whole\":true}\n", text);
+    mem_free(text);
+    assert_ok(file_replace(in(b, "log.jsonl"), more, strlen(more), err));
+    call.stop = NULL;
+    assert_ok(train_run(&s, b, TRAIN_RESUME, &call, &q, err));
+    assert_int_equal(c.steps, 3);
+    assert_int_equal(c.evals, 1);
+    assert_true(!q.already_done && q.has_val);
+    assert_near(eval_loss(&q.val), eval_loss(&r.val), 0);
+    same_end(a, b, "step-00000003");
+    log_lines lb = {0};
+    assert_ok(run_log_read(in(b, "log.jsonl"), read_line, &lb, err));
+    assert_int_equal(lb.steps, 3);
+    assert_int_equal(lb.evals, 1);
+    assert_ok(train_run(&s, b, TRAIN_EITHER, &call, &q, err));
+    assert_true(q.already_done && q.has_val);
+    settings_close(&s);
+}
+
 static ar_status run_with(settings *s, ar_error *err) {
     char run[400];
     train_result r;
