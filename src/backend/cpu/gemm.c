@@ -136,29 +136,24 @@ static void pack_share(const gemm_source *whole, const step *s, int64_t line,
     gemm_pack(&source, &part, dst);
 }
 
-static void start_from_bias(const gemm_args *g, const step *s,
-                            const int64_t row[2], const int64_t col[2]) {
-    const size_t size = (size_t)(min(col[1], s->cols) - col[0]);
-    for (int64_t r = row[0]; r < min(row[1], s->rows); r++)
-        memcpy(g->c + (s->row + r) * g->ldc + s->col + col[0],
-               g->bias + s->col + col[0], size * sizeof *g->c);
-}
-
-/* Rows [row[0], row[1]) and columns [col[0], col[1]) of a step's block, in
- * whole panels: a panel of B stays in the first-level cache while those of A
- * come from the second. */
+/* Rows [r0, r1) and columns [c0, c1) of a step's block, in whole panels: a
+ * panel of A stays in the first-level cache, those of B in the second. */
 static void multiply(const job *j, const step *s, const int64_t row[2],
                      const int64_t col[2]) {
     const gemm_args *g = j->g;
     const int mr = j->k->gemm.mr, nr = j->k->gemm.nr;
     const bool add = g->add || g->bias || !s->first;
-    if (g->bias && s->first) start_from_bias(g, s, row, col);
-    for (int64_t n = col[0]; n < col[1]; n += nr)
-        for (int64_t r = row[0]; r < row[1]; r += mr)
-            j->k->gemm_tile(s->kc, s->a + r * s->kc, s->b + n * s->kc,
-                            g->c + (s->row + r) * g->ldc + s->col + n, g->ldc,
-                            (int)min(mr, s->rows - r),
-                            (int)min(nr, s->cols - n), add);
+    for (int64_t r = row[0]; r < row[1]; r += mr) {
+        const int m = (int)min(mr, s->rows - r);
+        float *c = g->c + (s->row + r) * g->ldc + s->col;
+        if (g->bias && s->first)
+            for (int i = 0; i < m; i++)
+                memcpy(c + i * g->ldc + col[0], g->bias + s->col + col[0],
+                       (size_t)(min(col[1], s->cols) - col[0]) * sizeof *c);
+        for (int64_t n = col[0]; n < col[1]; n += nr)
+            j->k->gemm_tile(s->kc, s->a + r * s->kc, s->b + n * s->kc, c + n,
+                            g->ldc, m, (int)min(nr, s->cols - n), add);
+    }
 }
 
 /* Part i of n of `size`, in whole panels. */
