@@ -35,6 +35,7 @@ struct pool {
     _Atomic bool closing, waiting; /* the caller sleeps on `end` */
     pthread_mutex_t lock;
     pthread_cond_t begin, end;
+    int caller; /* the processor that workers keep off, -1 = none yet */
     struct worker {
         pool *pool;
         pthread_t thread;
@@ -139,6 +140,24 @@ static void wait_for_end(pool *p) {
     pthread_mutex_unlock(&p->lock);
 }
 
+/* Workers keep off the caller's processor: a woken thread can be put there
+ * though others are idle, and then has to wait for the caller. */
+#ifdef CPU_COUNT
+static void place_workers(pool *p) {
+    const int here = sched_getcpu();
+    cpu_set_t set;
+    if (here < 0 || here == p->caller || !p->spin) return;
+    if (pthread_getaffinity_np(pthread_self(), sizeof set, &set)) return;
+    CPU_CLR(here, &set);
+    if (CPU_COUNT(&set) < p->n_threads - 1) return;
+    for (int i = 1; i < p->n_threads; i++)
+        pthread_setaffinity_np(p->workers[i].thread, sizeof set, &set);
+    p->caller = here;
+}
+#else
+static void place_workers(pool *p) { (void)p; }
+#endif
+
 void pool_run(pool *p, pool_fn *fn, void *ctx, int64_t n_shares) {
     if (n_shares <= 0) return;
     if (!p || p->n_threads == 1 || n_shares == 1) {
@@ -154,6 +173,7 @@ void pool_run(pool *p, pool_fn *fn, void *ctx, int64_t n_shares) {
     p->n_shares = n_shares;
     p->unfinished = n_shares;
     p->gate = (uint64_t)round << 32;
+    place_workers(p);
     if (p->sleepers) {
         pthread_mutex_lock(&p->lock);
         pthread_cond_broadcast(&p->begin);
@@ -184,6 +204,7 @@ ar_status pool_open(pool **out, int n_threads, ar_error *err) {
     pool *p = mem_new(pool, 1);
     if (!p) return error_set(err, AR_NOMEM, "no memory for a thread pool");
     p->n_threads = n_threads ? n_threads : pool_processors();
+    p->caller = -1;
     p->spin = p->n_threads <= pool_processors();
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->begin, NULL);

@@ -20,7 +20,7 @@ typedef struct gemm_geometry {
 } gemm_geometry;
 
 typedef struct cpu_kernels {
-    const char *isa;  /* "reference", "sse2", "avx2", "avx512", "neon" */
+    const char *isa;  /* "portable", "avx2", "neon": a name of isa.def */
     const char *tier; /* "ci", "hardware", "never run" */
     gemm_geometry gemm;
 #define SLOT(name, ret, args, text) ret(*name) args;

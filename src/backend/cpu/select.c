@@ -29,11 +29,35 @@ static bool runs_avx512(void) {
 static const cpu_kernels *const tables[] = {&kernels_avx512, &kernels_avx2,
                                             &kernels_portable, NULL};
 
-static int first_usable(void) {
-    return runs_avx512() ? 0 : runs_avx2() ? 1 : 2;
+/* In falling order: a CPU that runs one table runs those behind it. */
+static const cpu_kernels *const *usable_tables(void) {
+    return tables + (runs_avx512() ? 0 : runs_avx2() ? 1 : 2);
 }
 
 #elif defined(__aarch64__)
+
+#ifdef CPU_SVE
+
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+
+extern const cpu_kernels kernels_neon, kernels_sve256, kernels_sve512;
+
+static const cpu_kernels *const tables[] = {
+    &kernels_sve512, &kernels_sve256, &kernels_neon, &kernels_portable, NULL};
+
+/* A table holds for one length of the vectors: at 512 bits that of 256 cannot
+ * run. */
+static const cpu_kernels *const at_512[] = {&kernels_sve512, &kernels_neon,
+                                            &kernels_portable, NULL};
+
+static const cpu_kernels *const *usable_tables(void) {
+    if (!(getauxval(AT_HWCAP) & HWCAP_SVE)) return tables + 2;
+    const int length = prctl(PR_SVE_GET_VL) & PR_SVE_VL_LEN_MASK; /* bytes */
+    return length == 64 ? at_512 : length == 32 ? tables + 1 : tables + 2;
+}
+
+#else
 
 extern const cpu_kernels kernels_neon;
 
@@ -41,22 +65,21 @@ static const cpu_kernels *const tables[] = {&kernels_neon, &kernels_portable,
                                             NULL};
 
 /* NEON is part of every aarch64. */
-static int first_usable(void) { return 0; }
+static const cpu_kernels *const *usable_tables(void) { return tables; }
+
+#endif
 
 #else
 
 static const cpu_kernels *const tables[] = {&kernels_portable, NULL};
 
-static int first_usable(void) { return 0; }
+static const cpu_kernels *const *usable_tables(void) { return tables; }
 
 #endif
 
 const cpu_kernels *const *cpu_kernels_all(void) { return tables; }
 
-/* Tables are in falling order and a CPU that runs one runs those behind it. */
-const cpu_kernels *const *cpu_kernels_usable(void) {
-    return tables + first_usable();
-}
+const cpu_kernels *const *cpu_kernels_usable(void) { return usable_tables(); }
 
 const cpu_kernels *cpu_kernels_find(const char *isa) {
     const cpu_kernels *const *list = cpu_kernels_usable();
