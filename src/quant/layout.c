@@ -1,0 +1,125 @@
+/* layout.c - rows of quantised matrices that are several tensors. */
+#include "quant/layout_kinds.h"
+#include "quant/quant_block.h"
+
+/* Element i of a part of floats. */
+static float float_at(const layout_part *p, int64_t i) {
+    const uint8_t *at = (const uint8_t *)p->data + ar_type_size(p->type, i);
+    float f;
+    double d;
+    switch (p->type) {
+    case AR_F32: memcpy(&f, at, sizeof f); return f;
+    case AR_F64: memcpy(&d, at, sizeof d); return (float)d;
+    case AR_BF16: return bf16_to_f32(load_u16(at));
+    default: return load_f16(at);
+    }
+}
+
+void layout_fp8(const layout *l, int64_t first, int64_t n, float *dst) {
+    const int64_t columns = l->columns;
+    const int64_t tiles = layout_groups(columns, l->tile_columns);
+    const uint8_t *src = (const uint8_t *)l->weight.data + first * columns;
+    for (int64_t r = 0; r < n; r++, src += columns, dst += columns) {
+        const int64_t tile = (first + r) / l->tile_rows * tiles;
+        type_decode_f32(l->weight.type, src, dst, columns);
+        for (int64_t t = 0; t < tiles; t++) {
+            const int64_t from = t * l->tile_columns, rest = columns - from;
+            const int64_t width =
+                rest < l->tile_columns ? rest : l->tile_columns;
+            const float scale = float_at(&l->scale, tile + t);
+            for (int64_t i = from; i < from + width; i++) dst[i] *= scale;
+        }
+    }
+}
+
+/* Pairs of e2m1 floats, the low half first; 2 * n of them. */
+static void fp4_pairs(const uint8_t *src, float half, float *dst, int n) {
+    for (int i = 0; i < n; i++) {
+        dst[2 * i] = (float)fp4_doubled[src[i] & 15] * half;
+        dst[2 * i + 1] = (float)fp4_doubled[src[i] >> 4] * half;
+    }
+}
+
+void layout_mxfp4(const layout *l, int64_t first, int64_t n, float *dst) {
+    const int64_t groups = l->columns / 32, from = first * groups;
+    const uint8_t *src = (const uint8_t *)l->weight.data + 16 * from;
+    const uint8_t *scale = (const uint8_t *)l->scale.data + from;
+    for (int64_t g = 0; g < n * groups; g++) {
+        fp4_pairs(src + 16 * g, 0.5f, dst + 32 * g, 16);
+        const float power = f8_e8m0_to_f32(scale[g]);
+        for (int i = 0; i < 32; i++) dst[32 * g + i] *= power;
+    }
+}
+
+void layout_nvfp4(const layout *l, int64_t first, int64_t n, float *dst) {
+    const int64_t groups = l->columns / 16, from = first * groups;
+    const uint8_t *src = (const uint8_t *)l->weight.data + 8 * from;
+    const uint8_t *scale = (const uint8_t *)l->scale.data + from;
+    for (int64_t g = 0; g < n * groups; g++) {
+        fp4_pairs(src + 8 * g, 0.5f * f8_e4m3_to_f32(scale[g]), dst + 16 * g,
+                  8);
+        for (int i = 0; i < 16; i++) dst[16 * g + i] *= l->scale_all;
+    }
+}
+
+/* The number in bits at..at + bits - 1 of a row of `size` bytes. */
+static uint32_t bits_at(const uint8_t *row, int64_t size, int64_t at,
+                        int bits) {
+    const int64_t byte = at / 8;
+    uint32_t two = row[byte];
+    if (byte + 1 < size) two |= (uint32_t)row[byte + 1] << 8;
+    return two >> at % 8 & ((1u << bits) - 1);
+}
+
+void layout_mlx(const layout *l, int64_t first, int64_t n, float *dst) {
+    const int64_t groups = l->columns / l->group;
+    const int64_t size = l->columns * l->bits / 8;
+    for (int64_t r = first; r < first + n; r++) {
+        const uint8_t *row = (const uint8_t *)l->weight.data + r * size;
+        for (int64_t i = 0; i < l->columns; i++) {
+            const int64_t g = r * groups + i / l->group;
+            const float scale = float_at(&l->scale, g);
+            const float q = (float)bits_at(row, size, i * l->bits, l->bits);
+            *dst++ = scale * q + float_at(&l->zero, g);
+        }
+    }
+}
+
+void layout_gptq(const layout *l, int64_t first, int64_t n, float *dst) {
+    const int bits = l->bits, in_word = 32 / bits;
+    const uint32_t mask = (1u << bits) - 1;
+    const int64_t rows = l->rows;
+    for (int64_t i = 0; i < l->columns; i++) {
+        const int64_t g =
+            l->order.data ? (int64_t)layout_word(&l->order, i) : i / l->group;
+        const int shift = (int)(i % in_word) * bits;
+        for (int64_t r = first; r < first + n; r++) {
+            const uint32_t q =
+                layout_word(&l->weight, i / in_word * rows + r) >> shift & mask;
+            const uint32_t z =
+                layout_word(&l->zero, g * (rows / in_word) + r / in_word) >>
+                    (r % in_word * bits) &
+                mask;
+            const float scale = float_at(&l->scale, g * rows + r);
+            dst[(r - first) * l->columns + i] =
+                scale * (float)((int)q - (int)z - l->zero_shift);
+        }
+    }
+}
+
+void layout_awq(const layout *l, int64_t first, int64_t n, float *dst) {
+    static const int place[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+    const int64_t rows = l->rows, words = rows / 8;
+    for (int64_t i = 0; i < l->columns; i++) {
+        const int64_t g = i / l->group;
+        for (int64_t r = first; r < first + n; r++) {
+            const int shift = 4 * place[r % 8];
+            const uint32_t q =
+                layout_word(&l->weight, i * words + r / 8) >> shift & 15;
+            const uint32_t z =
+                layout_word(&l->zero, g * words + r / 8) >> shift & 15;
+            dst[(r - first) * l->columns + i] =
+                float_at(&l->scale, g * rows + r) * (float)((int)q - (int)z);
+        }
+    }
+}
