@@ -32,11 +32,14 @@ void layout_fp8(const layout *l, int64_t first, int64_t n, float *dst) {
     }
 }
 
-/* Pairs of e2m1 floats, the low half first; 2 * n of them. */
-static void fp4_pairs(const uint8_t *src, float half, float *dst, int n) {
+/* Pairs of e2m1 floats, the low half first; 2 * n of them.  Unlike in GGUF's
+ * blocks code 8 is a negative zero. */
+static void fp4_pairs(const uint8_t *src, float scale, float *dst, int n) {
+    static const float values[16] = {0,    .5f,  1,  1.5f,  2,  3,  4,  6,
+                                     -0.f, -.5f, -1, -1.5f, -2, -3, -4, -6};
     for (int i = 0; i < n; i++) {
-        dst[2 * i] = (float)fp4_doubled[src[i] & 15] * half;
-        dst[2 * i + 1] = (float)fp4_doubled[src[i] >> 4] * half;
+        dst[2 * i] = values[src[i] & 15] * scale;
+        dst[2 * i + 1] = values[src[i] >> 4] * scale;
     }
 }
 
@@ -44,11 +47,8 @@ void layout_mxfp4(const layout *l, int64_t first, int64_t n, float *dst) {
     const int64_t groups = l->columns / 32, from = first * groups;
     const uint8_t *src = (const uint8_t *)l->weight.data + 16 * from;
     const uint8_t *scale = (const uint8_t *)l->scale.data + from;
-    for (int64_t g = 0; g < n * groups; g++) {
-        fp4_pairs(src + 16 * g, 0.5f, dst + 32 * g, 16);
-        const float power = f8_e8m0_to_f32(scale[g]);
-        for (int i = 0; i < 32; i++) dst[32 * g + i] *= power;
-    }
+    for (int64_t g = 0; g < n * groups; g++)
+        fp4_pairs(src + 16 * g, f8_e8m0_to_f32(scale[g]), dst + 32 * g, 16);
 }
 
 void layout_nvfp4(const layout *l, int64_t first, int64_t n, float *dst) {
@@ -56,8 +56,7 @@ void layout_nvfp4(const layout *l, int64_t first, int64_t n, float *dst) {
     const uint8_t *src = (const uint8_t *)l->weight.data + 8 * from;
     const uint8_t *scale = (const uint8_t *)l->scale.data + from;
     for (int64_t g = 0; g < n * groups; g++) {
-        fp4_pairs(src + 8 * g, 0.5f * f8_e4m3_to_f32(scale[g]), dst + 16 * g,
-                  8);
+        fp4_pairs(src + 8 * g, f8_e4m3_to_f32(scale[g]), dst + 16 * g, 8);
         for (int i = 0; i < 16; i++) dst[16 * g + i] *= l->scale_all;
     }
 }
