@@ -17,7 +17,7 @@ static ref row_input(const engine *e, graph *g, const char *name,
 /* All weights as leaves; those not used are dropped by graph_rewrite. */
 static void add_params(const engine *e, graph *g, ref *param) {
     for (int i = 0; i < e->params.n; i++)
-        param[i] = graph_param(g, e->params.spec[i].name, e->type,
+        param[i] = graph_param(g, e->params.spec[i].name, e->weight_type[i],
                                e->params.spec[i].shape, e->weight_slot[i],
                                e->weight_offset[i]);
 }

@@ -57,6 +57,7 @@ struct engine {
 
     int32_t *weight_slot; /* [params.n] */
     int64_t *weight_offset;
+    ar_type *weight_type; /* in the graph */
     size_t weights_size, mapped_size;
     buffer *buffers; /* [n_buffers] */
     int n_buffers;

@@ -48,6 +48,11 @@ static ref linear(const state *s, ref x, enum param_role role, int layer) {
                         &s->d->matmul);
 }
 
+/* Rows of a table that may have another type than the activations. */
+static ref look_up(const state *s, ref table, ref ids) {
+    return graph_cast(s->g, graph_embed(s->g, table, ids), s->d->type);
+}
+
 /* [R, n * D] as heads: [B, T, n, D], or [N, n, D] with pages. */
 static ref heads(const state *s, ref x, int64_t n) {
     const int64_t D = s->c->head_dim;
@@ -87,7 +92,7 @@ static ref add_value_embed(const state *s, ref v, ref x, int layer) {
     shape per_head = graph_shape(g, v);
     per_head.dim[per_head.rank - 1] = 1;
     gate = graph_reshape(g, gate, per_head);
-    const ref e = heads(s, graph_embed(g, table, s->d->ids), G);
+    const ref e = heads(s, look_up(s, table, s->d->ids), G);
     return graph_add(g, v, graph_mul(g, gate, e));
 }
 
@@ -188,7 +193,7 @@ static ref add_positions(const state *s, ref h) {
     const ref table = param(s, ROLE_POS_EMBED, -1);
     if (!table) return h;
     if (s->d->positions)
-        return graph_add(g, h, graph_embed(g, table, s->d->positions));
+        return graph_add(g, h, look_up(s, table, s->d->positions));
     const int64_t B = s->d->n_rows, T = s->d->n_tokens, C = s->c->n_embd;
     const ref first = graph_slice(g, table, 0, 0, T);
     h = graph_add(g, graph_reshape(g, h, shape3(B, T, C)), first);
@@ -229,7 +234,7 @@ ref decoder_hidden(decoder *d) {
                           "of %lld",
                           (long long)d->n_tokens, (long long)c->n_ctx);
     const ref ids = d->ids;
-    ref h = graph_embed(d->g, param(&s, ROLE_EMBED, -1), ids);
+    ref h = look_up(&s, param(&s, ROLE_EMBED, -1), ids);
     h = add_positions(&s, h);
     if (c->embed_norm) h = graph_rms_norm(d->g, h, 0, c->norm_eps, 0);
     s.x0 = h;

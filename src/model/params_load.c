@@ -47,7 +47,7 @@ static ar_status check_one(const param_spec *s, const weights *w,
                          s->name, shape_text(&t->shape, has),
                          shape_text(&s->shape, wants));
     }
-    if (!type_is_float(t->type))
+    if (!type_is_float(t->type) && !quant_is_block(t->type))
         return error_set(err, AR_UNSUPPORTED, "tensor \"%s\" is %s", s->name,
                          ar_type_name(t->type));
     return AR_OK;
