@@ -191,3 +191,24 @@ void test_quant_list(void **state) {
     assert_false(quant_can_encode(AR_NONE) || quant_can_encode((ar_type)99));
     assert_string_equal(quant_text(AR_F32), "");
 }
+
+/* The page of this layer says what quants.def and AR_TYPE_LIST say. */
+void test_quant_page(void **state) {
+    (void)state;
+    char line[256];
+    FILE *f = fopen(AR_SOURCE_DIR "/docs/internals/quant.md", "rb");
+    assert_non_null(f);
+    static char page[1 << 16];
+    page[fread(page, 1, sizeof page - 1, f)] = 0;
+    fclose(f);
+    for (int t = 0; t < N_TYPES; t++) {
+        const ar_type type = types[t].type;
+        int n = 1;
+        while (!quant_holds(type, n)) n++;
+        snprintf(line, sizeof line, "| `%s` | %d | %d | %g | %s | %s |\n",
+                 ar_type_name(type), n, (int)ar_type_size(type, n),
+                 quant_bits(type), types[t].encodes ? "yes" : "no",
+                 quant_text(type));
+        if (!strstr(page, line)) fail_msg("the page lacks %s", line);
+    }
+}

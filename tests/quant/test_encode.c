@@ -68,7 +68,8 @@ static double min_max_error(const float *x, int part, int levels,
     return sqrt(sum / N);
 }
 
-/* Errors on normal noise of deviation 1. */
+/* Errors on normal noise of deviation 1: a little above those in
+ * docs/internals/quant.md, below those of the usual encoders. */
 static const struct {
     ar_type type;
     double most;      /* the error must be below this */
@@ -76,21 +77,21 @@ static const struct {
     bool minimum;
     double gain; /* at least this much below plain rounding */
 } bounds[] = {
-    {AR_Q2_K, 0.34, 16, 4, true, 0.85},
-    {AR_Q3_K, 0.18, 16, 8, false, 0.85},
-    {AR_Q4_K, 0.075, 32, 16, true, 0.93},
-    {AR_Q5_K, 0.0375, 32, 32, true, 0.97},
-    {AR_Q6_K, 0.0190, 16, 64, false, 0.97},
-    {AR_Q8_K, 0.0083, 0, 0, false, 0},
-    {AR_IQ4_NL, 0.080, 32, 16, false, 0.85},
-    {AR_IQ4_XS, 0.080, 32, 16, false, 0.85},
-    {AR_Q4_0, 0.095, 0, 0, false, 0},
-    {AR_Q4_1, 0.085, 0, 0, false, 0},
-    {AR_Q5_0, 0.046, 0, 0, false, 0},
-    {AR_Q5_1, 0.041, 0, 0, false, 0},
-    {AR_Q8_0, 0.0058, 0, 0, false, 0},
-    {AR_Q8_1, 0.0058, 0, 0, false, 0},
-    {AR_MXFP4, 0.125, 0, 0, false, 0},
+    {AR_Q2_K, 0.270, 16, 4, true, 0.85},
+    {AR_Q3_K, 0.148, 16, 8, false, 0.85},
+    {AR_Q4_K, 0.0710, 32, 16, true, 0.93},
+    {AR_Q5_K, 0.0352, 32, 32, true, 0.97},
+    {AR_Q6_K, 0.0173, 16, 64, false, 0.97},
+    {AR_Q8_K, 0.0075, 0, 0, false, 0},
+    {AR_IQ4_NL, 0.0750, 32, 16, false, 0.85},
+    {AR_IQ4_XS, 0.0757, 32, 16, false, 0.85},
+    {AR_Q4_0, 0.0880, 0, 0, false, 0},
+    {AR_Q4_1, 0.0800, 0, 0, false, 0},
+    {AR_Q5_0, 0.0437, 0, 0, false, 0},
+    {AR_Q5_1, 0.0387, 0, 0, false, 0},
+    {AR_Q8_0, 0.0055, 0, 0, false, 0},
+    {AR_Q8_1, 0.0055, 0, 0, false, 0},
+    {AR_MXFP4, 0.118, 0, 0, false, 0},
 };
 
 void test_quant_encode_errors(void **state) {
