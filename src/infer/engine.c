@@ -67,7 +67,7 @@ static ar_status open_device(engine *e, ar_error *err) {
 }
 
 /* Can the device use the weight where it lies in its file? */
-static bool usable_in_place(const engine *e, const st_tensor *t) {
+static bool usable_in_place(const engine *e, const tensor_view *t) {
     return t->type == e->type &&
            (uintptr_t)t->data % ar_type_size(e->type, 1) == 0;
 }
@@ -85,7 +85,7 @@ static ar_status place_weights(engine *e, ar_error *err) {
         return error_set(err, AR_NOMEM, "no memory for %d weights", n);
     e->n_buffers = SLOT_FILE;
     for (int i = 0; i < n; i++) {
-        const st_tensor *t = params_tensor(&e->params.spec[i], e->m->files);
+        const tensor_view *t = params_tensor(&e->params.spec[i], e->m->files);
         if (caps.host_memory && usable_in_place(e, t)) {
             e->weight_slot[i] = e->n_buffers++;
             e->mapped_size += t->size;
@@ -106,7 +106,7 @@ static ar_status load_weight(engine *e, int i, void *stage, ar_error *err) {
     buffer *b = &e->buffers[e->weight_slot[i]];
     const size_t size = ar_type_size(e->type, shape_count(&s->shape));
     if (e->weight_slot[i] >= SLOT_FILE) {
-        const st_tensor *t = params_tensor(s, e->m->files);
+        const tensor_view *t = params_tensor(s, e->m->files);
         return e->be->import(e->dev, t->data, t->size, b, err);
     }
     const size_t at = (size_t)e->weight_offset[i];
