@@ -33,7 +33,7 @@ static bool is_any(const unsigned char *head) {
 static const struct {
     const char *text;
     bool (*is)(const unsigned char *head); /* [HEAD], zeros past the end */
-    ar_status (*open)(weights *w, const char *path, ar_error *err);
+    ar_status (*open)(weights *w, const weights_source *src, ar_error *err);
 } formats[] = {
 #define WEIGHTS_FORMAT(name, text, is, open) {text, is, open},
 #include "format/formats.def"
@@ -48,32 +48,37 @@ ar_status weights_index(weights *w, const char *path, ar_error *err) {
     return tensor_index_build(&w->index, &w->mem, w->tensors, w->n, path, err);
 }
 
-static ar_status find_kind(const char *path, enum weights_kind *out,
-                           ar_error *err) {
+static enum weights_kind kind_of_bytes(const void *data, size_t size) {
     unsigned char head[HEAD] = {0};
-    file_map map;
-    TRY(file_map_open(&map, path, err));
-    if (map.size) memcpy(head, map.data, map.size < HEAD ? map.size : HEAD);
-    file_map_close(&map);
+    if (size) memcpy(head, data, size < HEAD ? size : HEAD);
     int i = 0;
     while (!formats[i].is(head)) i++;
-    *out = (enum weights_kind)i;
-    return AR_OK;
+    return (enum weights_kind)i;
 }
 
-static ar_status open_path(weights *w, const char *path, ar_error *err) {
-    w->kind = WEIGHTS_SAFETENSORS;
-    if (file_is_folder(path)) return weights_open_folder(w, path, err);
-    TRY(find_kind(path, &w->kind, err));
-    return formats[w->kind].open(w, path, err);
+static ar_status open_source(weights *w, const weights_source *src,
+                             ar_error *err) {
+    if (src->data) {
+        w->kind = kind_of_bytes(src->data, src->size);
+    } else if (file_is_folder(src->name)) {
+        w->kind = WEIGHTS_SAFETENSORS;
+        return weights_open_folder(w, src->name, err);
+    } else {
+        file_map map;
+        TRY(file_map_open(&map, src->name, err));
+        w->kind = kind_of_bytes(map.data, map.size);
+        file_map_close(&map);
+    }
+    return formats[w->kind].open(w, src, err);
 }
 
-ar_status weights_open(weights **out, const char *path, ar_error *err) {
+static ar_status open_weights(weights **out, const weights_source *src,
+                              ar_error *err) {
     *out = NULL;
     weights *w = mem_new(weights, 1);
-    if (!w) return weights_no_memory(path, err);
+    if (!w) return weights_no_memory(src->name, err);
     arena_open(&w->mem, 1 << 14);
-    const ar_status s = open_path(w, path, err);
+    const ar_status s = open_source(w, src, err);
     if (s == AR_OK)
         *out = w;
     else
@@ -81,11 +86,25 @@ ar_status weights_open(weights **out, const char *path, ar_error *err) {
     return s;
 }
 
-ar_status weights_open_gguf(weights *w, const char *path, ar_error *err) {
-    TRY(gguf_open(&w->gguf, path, err));
+ar_status weights_open(weights **out, const char *path, ar_error *err) {
+    const weights_source src = {.name = path};
+    return open_weights(out, &src, err);
+}
+
+ar_status weights_open_memory(weights **out, const void *data, size_t size,
+                              const char *name, ar_error *err) {
+    const weights_source src = {name, data ? data : "", size};
+    return open_weights(out, &src, err);
+}
+
+ar_status weights_open_gguf(weights *w, const weights_source *src,
+                            ar_error *err) {
+    TRY(src->data
+            ? gguf_open_memory(&w->gguf, src->data, src->size, src->name, err)
+            : gguf_open(&w->gguf, src->name, err));
     w->n = gguf_count(w->gguf);
     w->tensors = gguf_get(w->gguf, 0); /* they lie in one array */
-    return weights_index(w, path, err);
+    return weights_index(w, src->name, err);
 }
 
 void weights_close(weights *w) {
@@ -122,7 +141,7 @@ const char *weights_kind_text(enum weights_kind kind) {
 const gguf *weights_gguf(const weights *w) { return w->gguf; }
 
 const weights_header *weights_header_of(const weights *w) {
-    return w->map.data ? &w->header : NULL;
+    return w->turned ? &w->header : NULL;
 }
 
 bool weights_turned(const weights *w, const tensor_view *t) {

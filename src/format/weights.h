@@ -33,6 +33,9 @@ typedef struct weights_header {
 /* Errors: AR_IO, AR_FORMAT, AR_UNSUPPORTED, AR_NOMEM; the sentence names the
  * file and the tensor. */
 ar_status weights_open(weights **out, const char *path, ar_error *err);
+/* One file whose bytes are borrowed until weights_close. */
+ar_status weights_open_memory(weights **out, const void *data, size_t size,
+                              const char *name, ar_error *err);
 void weights_close(weights *w);
 int64_t weights_count(const weights *w);
 const tensor_view *weights_get(const weights *w, int64_t i);

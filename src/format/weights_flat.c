@@ -161,14 +161,18 @@ static ar_status cut(weights *w, flat *f, uint64_t size, ar_error *err) {
     return weights_index(w, f->path, err);
 }
 
-/* The header as n words, zeros past the end of the file. */
-static ar_status read_words(weights *w, const char *path, uint32_t *words,
+/* The bytes of the file, and its header as n words, zeros past the end. */
+static ar_status read_words(weights *w, weights_source *src, uint32_t *words,
                             size_t n, ar_error *err) {
-    TRY(file_map_open(&w->map, path, err));
+    if (!src->data) {
+        TRY(file_map_open(&w->map, src->name, err));
+        src->data = w->map.data;
+        src->size = w->map.size;
+    }
     const size_t most = n * sizeof *words;
     memset(words, 0, most);
-    if (w->map.size)
-        memcpy(words, w->map.data, w->map.size < most ? w->map.size : most);
+    if (src->size)
+        memcpy(words, src->data, src->size < most ? src->size : most);
     return AR_OK;
 }
 
@@ -197,16 +201,19 @@ static ar_status check_header(const weights_header *h, int64_t vocab_stored,
                      h->vocab, vocab_stored);
 }
 
-ar_status weights_open_llmc(weights *w, const char *path, ar_error *err) {
+ar_status weights_open_llmc(weights *w, const weights_source *from,
+                            ar_error *err) {
+    weights_source src = *from;
+    const char *path = src.name;
     uint32_t x[LLMC_WORDS];
-    TRY(read_words(w, path, x, LLMC_WORDS, err));
+    TRY(read_words(w, &src, x, LLMC_WORDS, err));
     const uint32_t version = x[1];
     if (version != 1 && version != 3 && version != 5)
         return error_set(err, AR_UNSUPPORTED,
                          "%s: is an llm.c model of version %" PRIu32
                          "; 1, 3 and 5 are read",
                          path, version);
-    if (w->map.size < sizeof x)
+    if (src.size < sizeof x)
         return error_set(err, AR_FORMAT, "%s: the file ends inside its header",
                          path);
     const int64_t stored = version == 1 ? x[3] : x[7];
@@ -231,8 +238,8 @@ ar_status weights_open_llmc(weights *w, const char *path, ar_error *err) {
                       [VP] = stored,
                       [T] = h->context},
               .layers = h->layers,
-              .p = w->map.data + sizeof x};
-    return cut(w, &f, w->map.size - sizeof x, err);
+              .p = (const unsigned char *)src.data + sizeof x};
+    return cut(w, &f, src.size - sizeof x, err);
 }
 
 /* The width of the MLP that makes the tensors fill `size` bytes; 0 if none
@@ -248,9 +255,12 @@ static int64_t solve_hidden(flat *f, uint64_t size) {
     return hidden <= INT32_MAX ? (int64_t)hidden : 0;
 }
 
-ar_status weights_open_rstk(weights *w, const char *path, ar_error *err) {
+ar_status weights_open_rstk(weights *w, const weights_source *from,
+                            ar_error *err) {
+    weights_source src = *from;
+    const char *path = src.name;
     uint32_t x[RSTK_WORDS];
-    TRY(read_words(w, path, x, RSTK_WORDS, err));
+    TRY(read_words(w, &src, x, RSTK_WORDS, err));
     const uint32_t version = x[1];
     if (version != 1 && version != 2)
         return error_set(err, AR_UNSUPPORTED,
@@ -258,7 +268,7 @@ ar_status weights_open_rstk(weights *w, const char *path, ar_error *err) {
                          "; 1 and 2 are read",
                          path, version);
     const size_t head = (version == 1 ? 7 : 8) * sizeof *x;
-    if (w->map.size < head)
+    if (src.size < head)
         return error_set(err, AR_FORMAT, "%s: the file ends inside its header",
                          path);
     w->header = (weights_header){.version = version,
@@ -283,11 +293,11 @@ ar_status weights_open_rstk(weights *w, const char *path, ar_error *err) {
               .type = AR_F32,
               .dim = {[ONE] = 1, [C] = h->channels, [V] = h->vocab},
               .layers = h->layers,
-              .p = w->map.data + head};
-    h->hidden = f.dim[F] = solve_hidden(&f, w->map.size - head);
+              .p = (const unsigned char *)src.data + head};
+    h->hidden = f.dim[F] = solve_hidden(&f, src.size - head);
     if (!h->hidden)
         return error_set(err, AR_FORMAT,
                          "%s: no width of the MLP fits the size of the file",
                          path);
-    return cut(w, &f, w->map.size - head, err);
+    return cut(w, &f, src.size - head, err);
 }

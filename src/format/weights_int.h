@@ -4,6 +4,13 @@
 
 #include "format/weights.h"
 
+/* A file, or bytes that stand for one. */
+typedef struct weights_source {
+    const char *name; /* the path, or what to call the bytes in errors */
+    const void *data; /* NULL for a file */
+    size_t size;      /* bytes */
+} weights_source;
+
 struct weights {
     arena mem;
     enum weights_kind kind;
@@ -12,7 +19,7 @@ struct weights {
     tensor_index index;
     const bool *turned;    /* [n], NULL = none is */
     weights_header header; /* of llm.c and Rustane files */
-    file_map map;          /* of those */
+    file_map map;          /* of those; empty for bytes in memory */
     gguf *gguf;
     st_file **files;    /* safetensors: [n_files] */
     const char **names; /* of the files, in the folder; NULL for one file */
@@ -20,9 +27,9 @@ struct weights {
 };
 
 /* Fill what the kind needs, n and tensors, and call weights_index; after an
- * error weights_close frees what there is.  The path is a file. */
+ * error weights_close frees what there is. */
 #define WEIGHTS_FORMAT(name, text, is, open)                                   \
-    ar_status open(weights *w, const char *path, ar_error *err);
+    ar_status open(weights *w, const weights_source *src, ar_error *err);
 #include "format/formats.def"
 #undef WEIGHTS_FORMAT
 

@@ -27,13 +27,15 @@ static ar_status collect(weights *w, const char *path, const json_t *map,
     return weights_index(w, path, err);
 }
 
-ar_status weights_open_safetensors(weights *w, const char *path,
+ar_status weights_open_safetensors(weights *w, const weights_source *src,
                                    ar_error *err) {
     w->files = arena_new(&w->mem, st_file *, 1);
-    if (!w->files) return weights_no_memory(path, err);
-    TRY(st_open(&w->files[0], path, err));
+    if (!w->files) return weights_no_memory(src->name, err);
+    TRY(src->data
+            ? st_open_memory(&w->files[0], src->data, src->size, src->name, err)
+            : st_open(&w->files[0], src->name, err));
     w->n_files = 1;
-    return collect(w, path, NULL, err);
+    return collect(w, src->name, NULL, err);
 }
 
 /* Remember a file of the index, if it is a new one.  Files of one model come
@@ -106,7 +108,8 @@ static ar_status open_index(weights *w, const char *path, const char *index,
 ar_status weights_open_folder(weights *w, const char *path, ar_error *err) {
     char file[PATH_SIZE];
     TRY(file_join(file, sizeof file, path, "model.safetensors", err));
-    if (file_exists(file)) return weights_open_safetensors(w, file, err);
+    const weights_source one = {.name = file};
+    if (file_exists(file)) return weights_open_safetensors(w, &one, err);
     TRY(file_join(file, sizeof file, path, "model.safetensors.index.json",
                   err));
     if (file_exists(file)) return open_index(w, path, file, err);

@@ -2,7 +2,7 @@
  * with parts of something else. */
 #include "tests/test.h"
 
-#include "format/gguf.h"
+#include "format/weights.h"
 
 /* Whichever part is opened, it is the same model. */
 void test_gguf_split(void **state) {
@@ -31,7 +31,7 @@ void test_gguf_split(void **state) {
 /* A part as it should be, and what it says instead. */
 typedef struct part {
     int no, count, tensors; /* said inside; no from 0 */
-    const char *tensor;
+    const char *tensor;     /* NULL for none */
 } part;
 
 static void write_part(const char *folder, const char *file, part p) {
@@ -44,8 +44,10 @@ static void write_part(const char *folder, const char *file, part p) {
     gguf_put_int(w, "split.no", GGUF_U16, p.no);
     gguf_put_int(w, "split.count", GGUF_U16, p.count);
     gguf_put_int(w, "split.tensors.count", GGUF_I32, p.tensors);
-    gguf_declare(w, p.tensor, AR_F32, &s);
-    gguf_data(w, &x, sizeof x);
+    if (p.tensor) {
+        gguf_declare(w, p.tensor, AR_F32, &s);
+        gguf_data(w, &x, sizeof x);
+    }
     assert_ok(gguf_commit(w, err));
 }
 
@@ -57,6 +59,30 @@ static ar_status open_in(const char *folder, const char *file, ar_error *err) {
     if (s != AR_OK) assert_null(g);
     gguf_close(g);
     return s;
+}
+
+/* The first part may have metadata only, and another may be empty. */
+void test_gguf_split_empty(void **state) {
+    (void)state;
+    const char *folder = test_folder();
+    char path[600];
+    weights *w;
+    write_part(folder, "m-00001-of-00003.gguf", (part){0, 3, 1, NULL});
+    write_part(folder, "m-00002-of-00003.gguf", (part){1, 3, 1, "a"});
+    write_part(folder, "m-00003-of-00003.gguf", (part){2, 3, 1, NULL});
+    snprintf(path, sizeof path, "%s/m-00001-of-00003.gguf", folder);
+    assert_ok(weights_open(&w, path, err));
+    assert_int_equal(weights_count(w), 1);
+    assert_int_equal(gguf_parts(weights_gguf(w)), 3);
+    assert_true(*(const float *)weights_find(w, "a")->data == 1);
+    weights_close(w);
+    write_part(folder, "m-00002-of-00003.gguf", (part){1, 3, 0, NULL});
+    write_part(folder, "m-00003-of-00003.gguf", (part){2, 3, 0, NULL});
+    write_part(folder, "m-00001-of-00003.gguf", (part){0, 3, 0, NULL});
+    assert_ok(weights_open(&w, path, err));
+    assert_int_equal(weights_count(w), 0);
+    assert_null(weights_find(w, "a"));
+    weights_close(w);
 }
 
 #define ONE "m-00001-of-00002.gguf"
