@@ -71,7 +71,7 @@ static ar_status open_device(engine *e, ar_error *err) {
  * bits or in blocks are multiplied as they are; but blocks lie along the last
  * dimension, which must be that of the sums. */
 static bool usable_in_place(const engine *e, const param_spec *s,
-                            const st_tensor *t) {
+                            const tensor_view *t) {
     const bool matrix = s->shape.rank == 2;
     if (quant_is_block(t->type)) return matrix && !e->m->config.conv1d;
     if (t->type != e->type &&
@@ -94,7 +94,7 @@ static ar_status place_weights(engine *e, ar_error *err) {
         return error_set(err, AR_NOMEM, "no memory for %d weights", n);
     e->n_buffers = SLOT_FILE;
     for (int i = 0; i < n; i++) {
-        const st_tensor *t = params_tensor(&e->params.spec[i], e->m->files);
+        const tensor_view *t = params_tensor(&e->params.spec[i], e->m->files);
         e->weight_type[i] = e->type;
         if (caps.host_memory && usable_in_place(e, &e->params.spec[i], t)) {
             e->weight_type[i] = t->type;
@@ -117,7 +117,7 @@ static ar_status load_weight(engine *e, int i, void *stage, ar_error *err) {
     buffer *b = &e->buffers[e->weight_slot[i]];
     const size_t size = ar_type_size(e->type, shape_count(&s->shape));
     if (e->weight_slot[i] >= SLOT_FILE) {
-        const st_tensor *t = params_tensor(s, e->m->files);
+        const tensor_view *t = params_tensor(s, e->m->files);
         return e->be->import(e->dev, t->data, t->size, b, err);
     }
     const size_t at = (size_t)e->weight_offset[i];
