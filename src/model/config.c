@@ -53,15 +53,22 @@ void config_set_context(model_config *c, int64_t n_ctx) {
     c->window[c->n_layers - 1] = 0;
 }
 
+static void derive_scales(model_config *c) {
+    if (c->residual_scale == 0 && c->n_layers > 0)
+        c->residual_scale = 1 / sqrt(2.0 * (double)c->n_layers);
+    if (c->rope_attention == 0) c->rope_attention = 1;
+    if (c->embed_scale == 0) c->embed_scale = 1;
+    if (c->logit_scale == 0) c->logit_scale = 1;
+    if (c->logit_divisor == 0) c->logit_divisor = 1;
+}
+
 void config_derive(model_config *c) {
     if (c->n_kv_heads == 0) c->n_kv_heads = c->n_heads;
     if (c->head_dim == 0 && c->n_heads > 0 && c->n_embd % c->n_heads == 0)
         c->head_dim = c->n_embd / c->n_heads;
     if (c->n_ff == 0) c->n_ff = 4 * c->n_embd;
-    if (c->residual_scale == 0 && c->n_layers > 0)
-        c->residual_scale = 1 / sqrt(2.0 * (double)c->n_layers);
+    derive_scales(c);
     if (c->pos == POS_ROPE && c->rope_dims == 0) c->rope_dims = c->head_dim;
-    if (c->rope_attention == 0) c->rope_attention = 1;
     /* An id outside of the vocabulary names no token. */
     if (c->bos < 0 || c->bos >= c->n_vocab) c->bos = -1;
     if (c->eos < 0 || c->eos >= c->n_vocab) c->eos = -1;
@@ -169,13 +176,7 @@ static ar_status check_rope(const model_config *c, ar_error *err) {
     return check_scaling(c, err);
 }
 
-ar_status config_check(const model_config *c, ar_error *err) {
-    TRY(check_sizes(c, err));
-    TRY(check_rope(c, err));
-    if (!(c->norm_eps >= 0) || !(c->norm_eps < 1))
-        return error_set(err, AR_RANGE, "%s is %g, not in 0 .. 1",
-                         key_name(c, offsetof(model_config, norm_eps)),
-                         c->norm_eps);
+static ar_status check_scales(const model_config *c, ar_error *err) {
     if (!isfinite(c->residual_scale))
         return error_set(err, AR_RANGE, "residual_scale is not finite");
     if (!(c->logit_softcap >= 0) || !isfinite(c->logit_softcap))
@@ -187,6 +188,24 @@ ar_status config_check(const model_config *c, ar_error *err) {
     if (!(c->query_scalar >= 0) || !isfinite(c->query_scalar))
         return error_set(err, AR_RANGE, "query_pre_attn_scalar is %g",
                          c->query_scalar);
+    if (!isfinite(c->embed_scale) || !isfinite(c->attn_scale) ||
+        !isfinite(c->logit_scale / c->logit_divisor))
+        return error_set(err, AR_RANGE,
+                         "the scale %g of embeddings, %g of scores, %g / %g of "
+                         "logits is not finite",
+                         c->embed_scale, c->attn_scale, c->logit_scale,
+                         c->logit_divisor);
+    return AR_OK;
+}
+
+ar_status config_check(const model_config *c, ar_error *err) {
+    TRY(check_sizes(c, err));
+    TRY(check_rope(c, err));
+    if (!(c->norm_eps >= 0) || !(c->norm_eps < 1))
+        return error_set(err, AR_RANGE, "%s is %g, not in 0 .. 1",
+                         key_name(c, offsetof(model_config, norm_eps)),
+                         c->norm_eps);
+    TRY(check_scales(c, err));
     if (c->value_embeds &&
         (c->gate_channels < 1 || c->gate_channels > c->n_embd))
         return error_set(err, AR_RANGE,
@@ -200,6 +219,7 @@ ar_status config_check(const model_config *c, ar_error *err) {
 }
 
 double config_attn_scale(const model_config *c) {
+    if (c->attn_scale != 0) return c->attn_scale;
     return 1 /
            sqrt(c->query_scalar > 0 ? c->query_scalar : (double)c->head_dim);
 }

@@ -34,7 +34,12 @@ enum init_scheme {
     INITS_COUNT
 };
 
-enum norm_kind { NORM_LAYER, NORM_RMS, NORM_RMS_PLAIN /* no weight */ };
+enum norm_kind {
+    NORM_LAYER,
+    NORM_LAYER_UNBIASED,
+    NORM_RMS,
+    NORM_RMS_PLAIN /* no weight */
+};
 enum pos_kind { POS_LEARNED, POS_ROPE, POS_NONE };
 enum rope_scaling {
     ROPE_SCALING_NONE,
@@ -47,9 +52,10 @@ enum rope_scaling {
 /* Norms of q and k. */
 enum qk_norm {
     QK_NORM_NONE,
-    QK_NORM_PLAIN, /* of each head, without a weight, after the rotation */
-    QK_NORM_HEAD,  /* of each head, before the rotation */
-    QK_NORM_ALL    /* of all heads together, before the rotation */
+    QK_NORM_PLAIN,  /* of each head, without a weight, after the rotation */
+    QK_NORM_HEAD,   /* of each head, before the rotation */
+    QK_NORM_TURNED, /* of each head, after the rotation */
+    QK_NORM_ALL     /* of all heads together, before the rotation */
 };
 /* Norms of a branch: of what it reads, of what it adds, of both. */
 enum branch_norm { BRANCH_PRE, BRANCH_POST, BRANCH_BOTH };
@@ -88,8 +94,12 @@ typedef struct model_config {
     bool fused_mlp; /* one matrix for gate and up */
     enum qk_norm qk_norm;
     enum branch_norm branch_norm;
+    bool parallel;         /* both branches read the same norm of the same h */
     double norm_offset;    /* weight + offset is used (gemma: 1) */
     bool embed_sqrt;       /* embeddings times sqrt(n_embd) (gemma) */
+    double embed_scale;    /* and times this; 0 = 1 */
+    double logit_scale;    /* logits times this, before the cap; 0 = 1 */
+    double logit_divisor;  /* the same, divided; 0 = 1 */
     bool embed_norm;       /* plain RMS norm of the embeddings */
     bool value_embeds;     /* every other layer, always the last (ar) */
     bool lambdas;          /* h = resid_lambda h + x0_lambda x0 (ar) */
@@ -97,6 +107,7 @@ typedef struct model_config {
     double logit_softcap;  /* 0 = none */
     double attn_softcap;   /* of attention scores; 0 = none */
     double query_scalar;   /* scores over its square root; 0 = head_dim */
+    double attn_scale;     /* scores times this instead; 0 = not given */
     int64_t gate_channels; /* inputs of the value-embedding gate (ar: 32) */
     enum init_scheme init;
     /* windows: keys seen by a query, itself included; 0 = all */

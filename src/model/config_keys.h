@@ -8,14 +8,23 @@
 
 /* Which config.json an architecture has; a row of keys.def names several. */
 enum key_layout {
-    KEYS_GPT2 = 1,    /* n_embd, n_layer ... */
-    KEYS_SIZES = 2,   /* hidden_size, num_hidden_layers ... */
-    KEYS_OWN = 4,     /* ours: traits that transformers has no key for */
-    KEYS_RMS = 8,     /* rms_norm_eps */
-    KEYS_ACT = 16,    /* hidden_act */
-    KEYS_BIAS = 32,   /* attention_bias */
-    KEYS_MLP = 64,    /* mlp_bias */
-    KEYS_GEMMA = 128, /* hidden_activation, query_pre_attn_scalar, caps */
+    KEYS_GPT2 = 1,           /* n_embd, n_layer ... */
+    KEYS_SIZES = 2,          /* hidden_size, num_hidden_layers ... */
+    KEYS_OWN = 4,            /* ours: traits that transformers has no key for */
+    KEYS_RMS = 8,            /* rms_norm_eps */
+    KEYS_ACT = 16,           /* hidden_act */
+    KEYS_BIAS = 32,          /* attention_bias */
+    KEYS_MLP = 64,           /* mlp_bias */
+    KEYS_GEMMA = 1 << 7,     /* hidden_activation, caps ... */
+    KEYS_QKV_BIAS = 1 << 8,  /* attention_bias, not of the output */
+    KEYS_OUT_BIAS = 1 << 9,  /* attention_out_bias */
+    KEYS_USE_BIAS = 1 << 10, /* use_bias, of all maps */
+    KEYS_LAYER = 1 << 11,    /* layer_norm_eps */
+    KEYS_NORM_EPS = 1 << 12,
+    KEYS_NORM_EPSILON = 1 << 13,
+    KEYS_STABLELM = 1 << 14, /* use_qkv_bias, use_parallel_residual */
+    KEYS_GRANITE = 1 << 15,  /* multipliers */
+    KEYS_COHERE = 1 << 16,   /* logit_scale */
     KEYS_PLAIN = KEYS_SIZES | KEYS_RMS | KEYS_ACT,
     KEYS_HF = KEYS_PLAIN | KEYS_BIAS | KEYS_MLP, /* llama's */
 };

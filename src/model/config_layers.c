@@ -39,6 +39,17 @@ static ar_status read_own(model_config *c, const json_t *root, ar_error *err) {
     return AR_OK;
 }
 
+/* sliding_window_pattern; a word says no more than the layer_types with it. */
+static ar_status read_period(model_config *c, const json_t *root,
+                             ar_error *err) {
+    const char *key = "sliding_window_pattern";
+    if (!config_get(root, key)) key = "_sliding_window_pattern";
+    if (json_is_string(config_get(root, key)) &&
+        config_get(root, "layer_types"))
+        return AR_OK;
+    return config_get_int(root, key, &c->window_period, err);
+}
+
 /* sliding_window: null is no window; some ask for a switch besides. */
 static ar_status read_width(model_config *c, const json_t *root,
                             ar_error *err) {
@@ -48,9 +59,7 @@ static ar_status read_width(model_config *c, const json_t *root,
     bool use = c->window_rule < WINDOWS_LATE;
     if (!use) TRY(config_get_bool(root, "use_sliding_window", &use, err));
     if (!use) c->sliding_window = 0;
-    TRY(config_get_int(root, "_sliding_window_pattern", &c->window_period,
-                       err));
-    TRY(config_get_int(root, "sliding_window_pattern", &c->window_period, err));
+    TRY(read_period(c, root, err));
     const json_t *first = config_get(root, "max_window_layers");
     if (first && !json_is_integer(first))
         return error_set(err, AR_FORMAT,

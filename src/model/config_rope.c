@@ -24,6 +24,20 @@ static ar_status read_linear(model_config *c, const json_t *o, ar_error *err) {
     return read_factor(c, o, err);
 }
 
+/* With alpha (HunYuan) the base grows once and for all. */
+static ar_status read_dynamic(model_config *c, const json_t *o, ar_error *err) {
+    const double d = (double)c->rope_dims;
+    double alpha = 0;
+    TRY(config_get_real(o, "alpha", &alpha, err));
+    if (alpha == 0) return read_factor(c, o, err);
+    if (!(alpha > 0) || d < 4)
+        return error_set(err, AR_RANGE, "the dynamic rope's alpha is %g",
+                         alpha);
+    c->rope_theta *= pow(alpha, d / (d - 2));
+    c->rope_scaling = ROPE_SCALING_NONE;
+    return AR_OK;
+}
+
 static ar_status read_llama3(model_config *c, const json_t *o, ar_error *err) {
     const char *const keys[] = {"low_freq_factor", "high_freq_factor",
                                 "original_max_position_embeddings"};
@@ -105,7 +119,7 @@ static const struct rope_type {
 } types[] = {
     {"default", ROPE_SCALING_NONE, NULL},
     {"linear", ROPE_SCALING_LINEAR, read_linear},
-    {"dynamic", ROPE_SCALING_DYNAMIC, read_factor},
+    {"dynamic", ROPE_SCALING_DYNAMIC, read_dynamic},
     {"llama3", ROPE_SCALING_LLAMA3, read_llama3},
     {"yarn", ROPE_SCALING_YARN, read_yarn},
     {"longrope", ROPE_SCALING_LONGROPE, read_longrope},

@@ -36,13 +36,16 @@ static ref param(const state *s, enum param_role role, int layer) {
 }
 
 static ref norm(const state *s, ref x, enum param_role role, int layer) {
-    const double eps = s->c->norm_eps;
-    const ref w = param(s, role, layer);
-    if (s->c->norm != NORM_LAYER)
-        return graph_rms_norm(s->g, x, w, eps, s->c->norm_offset);
+    const model_config *c = s->c;
+    ref w = param(s, role, layer);
+    if (c->norm >= NORM_RMS)
+        return graph_rms_norm(s->g, x, w, c->norm_eps, c->norm_offset);
+    if (c->norm_offset != 0) w = graph_affine(s->g, w, 1, c->norm_offset);
     /* ORDER: params.def: the bias of a norm is the role after it. */
-    return graph_layer_norm(s->g, x, w,
-                            param(s, (enum param_role)(role + 1), layer), eps);
+    const ref bias = c->norm == NORM_LAYER
+                         ? param(s, (enum param_role)(role + 1), layer)
+                         : 0;
+    return graph_layer_norm(s->g, x, w, bias, c->norm_eps);
 }
 
 /* x times the weight of a role, plus its bias where the model has one. */
@@ -83,6 +86,7 @@ static ref norm_and_turn(const state *s, ref x, enum param_role role,
     const enum qk_norm kind = s->c->qk_norm;
     if (kind == QK_NORM_HEAD) x = norm(s, x, role, layer);
     x = rotate(s, x, layer);
+    if (kind == QK_NORM_TURNED) x = norm(s, x, role, layer);
     if (kind == QK_NORM_PLAIN)
         x = graph_rms_norm(s->g, x, 0, s->c->norm_eps, 0);
     return x;
@@ -220,10 +224,10 @@ static ref layer(const state *s, ref h, int l) {
     graph_region_begin(g, "layer", l);
     if (s->c->lambdas)
         h = graph_add(g, graph_mul(g, h, resid), graph_mul(g, s->x0, x0));
-    ref y = attention(s, norm_before(s, h, ROLE_ATTN_NORM, l), l);
-    h = add_branch(s, h, y, ROLE_ATTN_POST_NORM, l);
-    y = mlp(s, norm_before(s, h, ROLE_MLP_NORM, l), l);
-    h = add_branch(s, h, y, ROLE_MLP_POST_NORM, l);
+    ref x = norm_before(s, h, ROLE_ATTN_NORM, l);
+    h = add_branch(s, h, attention(s, x, l), ROLE_ATTN_POST_NORM, l);
+    if (!s->c->parallel) x = norm_before(s, h, ROLE_MLP_NORM, l);
+    h = add_branch(s, h, mlp(s, x, l), ROLE_MLP_POST_NORM, l);
     graph_region_end(g);
     return h;
 }
@@ -318,11 +322,15 @@ ref decoder_hidden(decoder *d) {
     ref h = graph_embed(d->g, param(&s, ROLE_EMBED, -1), ids);
     h = add_positions(&s, h);
     if (c->embed_sqrt) h = graph_affine(d->g, h, sqrt((double)c->n_embd), 0);
+    if (c->embed_scale != 1) h = graph_affine(d->g, h, c->embed_scale, 0);
     if (c->embed_norm) h = graph_rms_norm(d->g, h, 0, c->norm_eps, 0);
     s.x0 = h;
     rope_tables(&s);
     for (int l = 0; l < c->n_layers; l++) h = layer(&s, h, l);
-    return norm(&s, h, ROLE_FINAL_NORM, -1);
+    h = norm(&s, h, ROLE_FINAL_NORM, -1);
+    /* The head is linear, and training has no logits to scale. */
+    const double scale = c->logit_scale / c->logit_divisor;
+    return scale == 1 ? h : graph_affine(d->g, h, scale, 0);
 }
 
 ref decoder_head(const decoder *d) {

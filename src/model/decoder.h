@@ -32,7 +32,8 @@ typedef struct decoder {
     decoder_pages *pages; /* NULL = training */
 } decoder;
 
-/* The last hidden state, after the final norm, [B * T, C]. */
+/* The last hidden state, after the final norm, times the scale of the logits,
+ * [B * T, C]. */
 ref decoder_hidden(decoder *d);
 /* The output projection [V, C]. */
 ref decoder_head(const decoder *d);
