@@ -45,6 +45,7 @@ static void build_body(const engine *e, graph *g, decoder *d, int64_t n) {
                               SLOT_TABLE, 0);
     pages.sequence = row_input(e, g, "sequence", ROWS_SESSION, n);
     pages.slot = row_input(e, g, "slot", ROWS_SLOT, n);
+    pages.is_long = row_input(e, g, "is long", ROWS_LONG, n);
     d->ids = row_input(e, g, "ids", ROWS_ID, n);
     d->positions = row_input(e, g, "positions", ROWS_POSITION, n);
     d->pages = &pages;

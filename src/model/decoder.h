@@ -13,6 +13,8 @@ typedef struct decoder_pages {
     ref table;    /* I32 [S, M]: pages of each sequence */
     ref sequence; /* I32 [N]: -1 = a dead row */
     ref slot;     /* I32 [N]: row of the pool seen as [P * page, ..] to write */
+    ref is_long;  /* I32 [N]: 1 = of a text longer than rope_original_ctx;
+                   * read by longrope only, else may be 0 */
     int64_t page; /* tokens a page */
 } decoder_pages;
 
@@ -30,7 +32,8 @@ typedef struct decoder {
     decoder_pages *pages; /* NULL = training */
 } decoder;
 
-/* The last hidden state, after the final norm, [B * T, C]. */
+/* The last hidden state, after the final norm, times the scale of the logits,
+ * [B * T, C]. */
 ref decoder_hidden(decoder *d);
 /* The output projection [V, C]. */
 ref decoder_head(const decoder *d);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "infer/infer.h"
 #include "tests/model/golden_io.h"
+#include "tests/model/golden_models.h"
 
 enum { V = 160 };
 
@@ -76,12 +77,10 @@ static void check_greedy(engine *e, const json_t *io) {
 }
 
 static void check_golden(const char *where, double tolerance) {
-    const char *const models[] = {"gpt2", "llama", "llama_linear", "llama_f16",
-                                  "llama_bf16"};
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+    for (size_t i = 0; i < N_GOLDEN_MODELS; i++) {
         fixture f;
-        open_engine(&f, models[i], on(where));
-        json_t *io = golden_json(golden_model(models[i], "io.json"));
+        open_engine(&f, golden_models[i], on(where));
+        json_t *io = golden_json(golden_model(golden_models[i], "io.json"));
         check_prompts(f.e, io, tolerance);
         check_greedy(f.e, io);
         json_decref(io);
