@@ -28,7 +28,7 @@ const char *config_model_type(const model_config *c) {
 }
 
 enum name_scheme config_names(const model_config *c) {
-    return arch_table[c->arch].names;
+    return c->gguf ? NAMES_GGUF : arch_table[c->arch].names;
 }
 
 /* What config.json calls a field. */

@@ -137,6 +137,7 @@ typedef struct model_config {
     int64_t rope_period;
     unsigned char rope_use[MAX_LAYERS]; /* enum rope_use */
     int32_t bos, eos;                   /* -1 = none */
+    bool gguf; /* weights have the names and the forms of GGUF files */
 } model_config;
 
 /* Every other layer, the last one included. */

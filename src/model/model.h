@@ -11,12 +11,13 @@
 typedef struct model {
     model_config config;
     param_list params;
-    weights *files; /* mapped; tensors are converted when loaded */
-    char folder[4096];
+    weights *files;    /* mapped; tensors are converted when loaded */
+    char folder[4096]; /* or the GGUF file */
 } model;
 
-/* A folder with config.json and safetensors, or a run (its newest
- * checkpoint).  Errors: AR_IO, AR_FORMAT, AR_SHAPE, AR_UNSUPPORTED. */
+/* A folder with config.json and safetensors, a GGUF file (of a split one, any
+ * part), or a run (its newest checkpoint).  Errors: AR_IO, AR_FORMAT, AR_SHAPE,
+ * AR_UNSUPPORTED. */
 ar_status model_open(model **out, const char *path, ar_error *err);
 void model_close(model *m);
 
