@@ -298,13 +298,12 @@ void test_gguf_kinds(void **state) {
 }
 
 /* A file copied value by value and tensor by tensor is the same again. */
-void test_gguf_copy(void **state) {
-    (void)state;
+static void check_copy(const char *name) {
     char path[400];
     gguf *a, *b;
     gguf_writer *w;
     snprintf(path, sizeof path, "%s/x.gguf", test_folder());
-    assert_ok(gguf_open(&a, test_golden("gguf/llama_mixed.gguf"), err));
+    assert_ok(gguf_open(&a, test_golden(name), err));
     assert_ok(gguf_create(&w, path, err));
     for (int64_t i = 0; i < gguf_n_values(a); i++)
         gguf_put_value(w, gguf_value_at(a, i));
@@ -339,22 +338,45 @@ void test_gguf_copy(void **state) {
     gguf_close(b);
 }
 
-static ar_status write_wrongly(const char *path, int how, ar_error *err) {
-    const shape s = shape1(3), wide = shape2(2, 31),
-                deep = {5, {1, 1, 1, 1, 1}};
-    const float x[4] = {0};
-    gguf_writer *w;
-    const ar_status status = gguf_create(&w, path, err);
-    if (status != AR_OK) return status;
+void test_gguf_copy(void **state) {
+    (void)state;
+    check_copy("gguf/llama_mixed.gguf");
+    check_copy("damaged/gguf/ok_all_kv_types.gguf");
+    check_copy("damaged/gguf/ok_nested_array.gguf");
+    check_copy("damaged/gguf/ok_align64.gguf");
+}
+
+static void put_wrongly(gguf_writer *w, int how) {
+    const float x = 1;
     gguf_put_int(w, "k", GGUF_U8, how == 0 ? 256 : 1);
     if (how == 1) gguf_put_bool(w, "k", true);
     if (how == 2) gguf_put_int(w, "general.alignment", GGUF_U32, 24);
     if (how == 3) gguf_put_bool(w, "\xff", true);
     if (how == 4) gguf_put_int(w, "f", GGUF_F32, 1);
+    if (how == 13) gguf_put_real(w, "f", GGUF_I32, 1);
+    if (how == 14) gguf_put_array(w, "f", GGUF_STRING, &x, 1);
+    if (how == 15) gguf_put_bool(w, "", true);
+}
+
+static void declare_wrongly(gguf_writer *w, int how) {
+    const shape s = shape1(3), wide = shape2(2, 31);
+    const shape deep = {5, {1, 1, 1, 1, 1}}, huge = shape1((int64_t)1 << 60);
     gguf_declare(w, "a", how == 5 ? AR_BOOL : AR_F32, &s);
     if (how == 6) gguf_declare(w, "a", AR_F32, &s);
     if (how == 7) gguf_declare(w, "b", AR_Q4_0, &wide);
     if (how == 8) gguf_declare(w, "b", AR_F32, &deep);
+    if (how == 16) gguf_declare(w, "b", AR_F32, &huge);
+    if (how == 16) gguf_declare(w, "c", AR_F32, &huge);
+}
+
+static ar_status write_wrongly(const char *path, int how, ar_error *err) {
+    const shape s = shape1(3);
+    const float x[4] = {0};
+    gguf_writer *w;
+    const ar_status status = gguf_create(&w, path, err);
+    if (status != AR_OK) return status;
+    put_wrongly(w, how);
+    declare_wrongly(w, how);
     gguf_data(w, x, how == 9 ? 8 : how == 10 ? 16 : 12);
     if (how == 11) gguf_declare(w, "b", AR_F32, &s);
     if (how == 12) gguf_put_bool(w, "late", true);
@@ -380,6 +402,10 @@ void test_gguf_writer_errors(void **state) {
         {AR_RANGE, "more bytes than were declared"},
         {AR_RANGE, "\"b\" comes after"},
         {AR_RANGE, "\"late\" comes after"},
+        {AR_RANGE, "\"f\" does not fit its kind"},
+        {AR_RANGE, "\"f\" is not an array of numbers"},
+        {AR_RANGE, "too short or too long a name"},
+        {AR_RANGE, "would have too many bytes"},
     };
     char path[400];
     const char *folder = test_folder();

@@ -124,6 +124,14 @@ void test_gguf_split_refuses(void **state) {
     write_part(folder, TWO, (part){1, 2, 3, "b"});
     assert_fails(AR_FORMAT, "split.tensors.count says 3",
                  open_in(folder, ONE, err));
+    gguf_writer *w;
+    char path[600];
+    snprintf(path, sizeof path, "%s/%s", folder, ONE);
+    assert_ok(gguf_create(&w, path, err));
+    gguf_put_string(w, "split.count", (gguf_string){"2", 1});
+    assert_ok(gguf_commit(w, err));
+    assert_fails(AR_FORMAT, "split.count is not a whole number",
+                 open_in(folder, ONE, err));
     write_part(folder, ONE, (part){0, 1001, 3, "a"});
     assert_fails(AR_UNSUPPORTED, "1001 parts", open_in(folder, ONE, err));
 }

@@ -69,6 +69,38 @@ static ar_status open_text(weights **w, text *t, ar_error *err) {
     return weights_open(w, path, err);
 }
 
+/* The same bytes in memory and in a file. */
+void test_weights_in_memory(void **state) {
+    (void)state;
+    static const char *const names[] = {
+        "gguf/gemma3_q8_0.gguf", "damaged/dirs/ok_llama/model.safetensors"};
+    for (int k = 0; k < 2; k++) {
+        char *data;
+        size_t size;
+        weights *file, *memory;
+        assert_ok(file_read(test_golden(names[k]), 1 << 20, &data, &size, err));
+        assert_ok(weights_open(&file, test_golden(names[k]), err));
+        assert_ok(weights_open_memory(&memory, data, size, "bytes", err));
+        assert_int_equal(weights_kind_of(file), weights_kind_of(memory));
+        assert_int_equal(weights_count(file), weights_count(memory));
+        assert_int_equal(weights_mapped(file), size);
+        assert_int_equal(weights_mapped(memory), 0);
+        for (int64_t i = 0; i < weights_count(file); i++) {
+            const tensor_view *a = weights_get(file, i);
+            const tensor_view *b = weights_find(memory, a->name);
+            assert_int_equal(a->size, b->size);
+            assert_memory_equal(a->data, b->data, a->size);
+        }
+        weights_close(file);
+        weights_close(memory);
+        mem_free(data);
+    }
+    weights *w;
+    assert_fails(AR_FORMAT, "bytes",
+                 weights_open_memory(&w, NULL, 0, "bytes", err));
+    assert_null(w);
+}
+
 static void check(const weights *w, const char *name, shape s, float first,
                   bool turned) {
     const tensor_view *t = weights_find(w, name);
