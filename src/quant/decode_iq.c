@@ -4,14 +4,20 @@
  * index has as many bits as its grid needs, so no bytes can leave it. */
 #include "quant/quant_block.h"
 
-/* x or -x */
-static float with_sign(float x, unsigned negative) { return negative ? -x : x; }
+/* x, or -x if the lowest bit of `negative` is set, without a branch. */
+static float with_sign(float x, unsigned negative) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits ^= (uint32_t)negative << 31;
+    memcpy(&x, &bits, sizeof bits);
+    return x;
+}
 
 /* Eight weights of an IQ2 type; bit i of signs is that of weight i. */
 static void point2(uint16_t point, unsigned signs, float d, float *dst) {
     static const float sizes[4] = {8, 25, 43, 0};
     for (int i = 0; i < 8; i++)
-        dst[i] = with_sign(d * sizes[point >> 2 * i & 3], signs >> i & 1);
+        dst[i] = with_sign(d * sizes[point >> 2 * i & 3], signs >> i);
 }
 
 /* 7 bits give the signs of 8 weights: the number of minus signs is even. */
@@ -61,7 +67,7 @@ void decode_iq2_s(const uint8_t *src, float *dst) {
 static void point3(uint16_t point, const float *sizes, unsigned signs, float d,
                    float *dst) {
     for (int i = 0; i < 4; i++)
-        dst[i] = with_sign(d * sizes[point >> 4 * i & 7], signs >> i & 1);
+        dst[i] = with_sign(d * sizes[point >> 4 * i & 7], signs >> i);
 }
 
 /* d, indices[64], then for each 32: four 7-bit signs under a 4-bit scale */

@@ -7,12 +7,19 @@
 
 #include "quant/search.h"
 
-/* Halves away from zero; exact, unlike adding a half. */
-static int round_away(float x, int low, int high) {
-    const float a = clampf(x, (float)low, (float)high), size = fabsf(a);
-    const int whole = (int)size;
-    const int level = whole + (size - (float)whole >= 0.5f);
-    return a < 0 ? -level : level;
+/* Halves away from zero, of |x| < 2^22.  What is added is the float before a
+ * half: with a half itself the float before a half would round to 1. */
+static int round_away(float x) {
+    return (int)(x + copysignf(0x1.fffffep-2f, x));
+}
+
+static float largest_size(const float *x, int n) {
+    float most = 0;
+    for (int i = 0; i < n; i++) {
+        const float size = fabsf(x[i]);
+        most = size > most ? size : most;
+    }
+    return most;
 }
 
 /* The first element of the largest size. */
@@ -38,14 +45,13 @@ static void signed_levels(const float *x, const float *weight, int half,
             q[i] = (uint8_t)clampf(x[i] * inverse + middle, 0, top);
         return;
     }
-    float w[32];
-    int8_t levels[32];
+    float w[32], levels[32];
     const level_set set = {-half, half - 1, NULL};
     const part p = {32, x, w};
     search_weights(weight, 32, w);
     const float d = store_f16(dst, f16_finite(search_scale(&set, &p, levels)));
     search_levels(&set, &p, d, levels);
-    for (int i = 0; i < 32; i++) q[i] = (uint8_t)(levels[i] + half);
+    for (int i = 0; i < 32; i++) q[i] = (uint8_t)((int)levels[i] + half);
 }
 
 /* Levels of a type with a minimum; scale and minimum go to dst. */
@@ -66,13 +72,14 @@ static void affine_levels(const float *x, const float *weight, int top,
         }
         return;
     }
-    float w[32];
+    float w[32], levels[32];
     const part p = {32, x, w};
     search_weights(weight, 32, w);
-    affine a = search_affine(top, &p, true, q);
+    affine a = search_affine(top, &p, true, levels);
     a.scale = store_f16(dst, f16_finite(a.scale));
     a.minimum = store_f16(dst + 2, f16_finite(a.minimum));
-    search_affine_levels(top, &p, a, q);
+    search_affine_levels(top, &p, a, levels);
+    for (int i = 0; i < 32; i++) q[i] = (uint8_t)levels[i];
 }
 
 /* Elements i and i + n share a byte. */
@@ -114,13 +121,13 @@ void encode_q5_1(const float *x, const float *weight, uint8_t *dst) {
 }
 
 static float bytes_of(const float *x, uint8_t *q, int *sum) {
-    const float d = fabsf(largest(x, 32)) / 127, inverse = inverse_of(d);
-    *sum = 0;
-    for (int i = 0; i < 32; i++) {
-        const int level = round_away(x[i] * inverse, -127, 127);
-        q[i] = (uint8_t)level;
-        *sum += level;
-    }
+    const float d = largest_size(x, 32) / 127, inverse = inverse_of(d);
+    int level[32], total = 0;
+    for (int i = 0; i < 32; i++)
+        level[i] = round_away(clampf(x[i] * inverse, -127, 127));
+    for (int i = 0; i < 32; i++) total += level[i];
+    for (int i = 0; i < 32; i++) q[i] = (uint8_t)level[i];
+    *sum = total;
     return d;
 }
 
@@ -160,9 +167,9 @@ void encode_q8_k(const float *x, const float *weight, uint8_t *dst) {
 
 /* Ternary levels 0, 1, 2 of 256 elements. */
 static float ternary_levels(const float *x, uint8_t *q) {
-    const float d = fabsf(largest(x, 256)), inverse = inverse_of(d);
+    const float d = largest_size(x, 256), inverse = inverse_of(d);
     for (int i = 0; i < 256; i++)
-        q[i] = (uint8_t)(round_away(x[i] * inverse, -1, 1) + 1);
+        q[i] = (uint8_t)(round_away(clampf(x[i] * inverse, -1, 1)) + 1);
     return d;
 }
 
@@ -226,7 +233,7 @@ static float fp4_levels(const float *x, const float *w, int e, uint8_t *q) {
 }
 
 void encode_mxfp4(const float *x, const float *weight, uint8_t *dst) {
-    const float most = fabsf(largest(x, 32));
+    const float most = largest_size(x, 32);
     const float power = most > 0 ? floorf(log2f(most)) - 2 + 127 : 0;
     const int first = (int)clampf(power, 0, 254);
     float w[32], least;

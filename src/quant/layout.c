@@ -75,50 +75,97 @@ void layout_mlx(const layout *l, int64_t first, int64_t n, float *dst) {
     const int64_t size = l->columns * l->bits / 8;
     for (int64_t r = first; r < first + n; r++) {
         const uint8_t *row = (const uint8_t *)l->weight.data + r * size;
-        for (int64_t i = 0; i < l->columns; i++) {
-            const int64_t g = r * groups + i / l->group;
-            const float scale = float_at(&l->scale, g);
-            const float q = (float)bits_at(row, size, i * l->bits, l->bits);
-            *dst++ = scale * q + float_at(&l->zero, g);
+        int64_t at = 0; /* in bits */
+        for (int64_t g = 0; g < groups; g++) {
+            const float scale = float_at(&l->scale, r * groups + g);
+            const float bias = float_at(&l->zero, r * groups + g);
+            for (int64_t i = 0; i < l->group; i++, at += l->bits)
+                *dst++ = scale * (float)bits_at(row, size, at, l->bits) + bias;
+        }
+    }
+}
+
+/* GPTQ and AWQ have outputs side by side: a batch of them is decoded input by
+ * input, with the scales and zeros of the current group at hand. */
+enum { BATCH = 16 };
+
+typedef struct batch {
+    int64_t first; /* row */
+    int n;
+    int64_t group; /* whose scales and zeros these are; -1: none */
+    float scale[BATCH], zero[BATCH];
+} batch;
+
+typedef void batch_fn(const layout *l, batch *b, float *dst);
+
+static void each_batch(const layout *l, int64_t first, int64_t n, float *dst,
+                       batch_fn *decode) {
+    for (int64_t at = 0; at < n; at += BATCH) {
+        batch b = {first + at, (int)(n - at < BATCH ? n - at : BATCH), -1};
+        decode(l, &b, dst + at * l->columns);
+    }
+}
+
+static void gptq_group(const layout *l, int64_t g, batch *b) {
+    const int in_word = 32 / l->bits;
+    const uint32_t mask = (1u << l->bits) - 1;
+    b->group = g;
+    for (int k = 0; k < b->n; k++) {
+        const int64_t r = b->first + k;
+        const uint32_t word =
+            layout_word(&l->zero, g * (l->rows / in_word) + r / in_word);
+        const int shift = (int)(r % in_word) * l->bits;
+        b->scale[k] = float_at(&l->scale, g * l->rows + r);
+        b->zero[k] = (float)((int)(word >> shift & mask) + l->zero_shift);
+    }
+}
+
+static void gptq_batch(const layout *l, batch *b, float *dst) {
+    const int in_word = 32 / l->bits;
+    const uint32_t mask = (1u << l->bits) - 1;
+    for (int64_t i = 0; i < l->columns; i++) {
+        const int64_t g =
+            l->order.data ? (int64_t)layout_word(&l->order, i) : i / l->group;
+        const int64_t word = i / in_word * l->rows + b->first;
+        const int shift = (int)(i % in_word) * l->bits;
+        if (g != b->group) gptq_group(l, g, b);
+        for (int k = 0; k < b->n; k++) {
+            const uint32_t q = layout_word(&l->weight, word + k) >> shift;
+            dst[k * l->columns + i] =
+                b->scale[k] * ((float)(int)(q & mask) - b->zero[k]);
         }
     }
 }
 
 void layout_gptq(const layout *l, int64_t first, int64_t n, float *dst) {
-    const int bits = l->bits, in_word = 32 / bits;
-    const uint32_t mask = (1u << bits) - 1;
-    const int64_t rows = l->rows;
+    each_batch(l, first, n, dst, gptq_batch);
+}
+
+/* Where the nibble of output r is in the words of a row of outputs. */
+static uint32_t awq_nibble(const layout_part *p, int64_t row, int64_t words,
+                           int64_t r) {
+    static const int place[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+    return layout_word(p, row * words + r / 8) >> 4 * place[r % 8] & 15;
+}
+
+static void awq_batch(const layout *l, batch *b, float *dst) {
+    const int64_t words = l->rows / 8;
     for (int64_t i = 0; i < l->columns; i++) {
-        const int64_t g =
-            l->order.data ? (int64_t)layout_word(&l->order, i) : i / l->group;
-        const int shift = (int)(i % in_word) * bits;
-        for (int64_t r = first; r < first + n; r++) {
-            const uint32_t q =
-                layout_word(&l->weight, i / in_word * rows + r) >> shift & mask;
-            const uint32_t z =
-                layout_word(&l->zero, g * (rows / in_word) + r / in_word) >>
-                    (r % in_word * bits) &
-                mask;
-            const float scale = float_at(&l->scale, g * rows + r);
-            dst[(r - first) * l->columns + i] =
-                scale * (float)((int)q - (int)z - l->zero_shift);
+        const int64_t g = i / l->group;
+        for (int k = 0; g != b->group && k < b->n; k++) {
+            const int64_t r = b->first + k;
+            b->scale[k] = float_at(&l->scale, g * l->rows + r);
+            b->zero[k] = (float)(int)awq_nibble(&l->zero, g, words, r);
+        }
+        b->group = g;
+        for (int k = 0; k < b->n; k++) {
+            const uint32_t q = awq_nibble(&l->weight, i, words, b->first + k);
+            dst[k * l->columns + i] =
+                b->scale[k] * ((float)(int)q - b->zero[k]);
         }
     }
 }
 
 void layout_awq(const layout *l, int64_t first, int64_t n, float *dst) {
-    static const int place[8] = {0, 4, 1, 5, 2, 6, 3, 7};
-    const int64_t rows = l->rows, words = rows / 8;
-    for (int64_t i = 0; i < l->columns; i++) {
-        const int64_t g = i / l->group;
-        for (int64_t r = first; r < first + n; r++) {
-            const int shift = 4 * place[r % 8];
-            const uint32_t q =
-                layout_word(&l->weight, i * words + r / 8) >> shift & 15;
-            const uint32_t z =
-                layout_word(&l->zero, g * words + r / 8) >> shift & 15;
-            dst[(r - first) * l->columns + i] =
-                float_at(&l->scale, g * rows + r) * (float)((int)q - (int)z);
-        }
-    }
+    each_batch(l, first, n, dst, awq_batch);
 }

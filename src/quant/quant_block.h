@@ -50,16 +50,21 @@ static inline int nibble(const uint8_t *p, int i) {
     return p[i / 2] >> 4 * (i & 1) & 15;
 }
 
+/* NaN becomes low.  Compilers make one max and one min of it. */
 static inline float clampf(float x, float low, float high) {
-    if (!(x > low)) return low; /* NaN too */
+    x = x > low ? x : low;
     return x < high ? x : high;
 }
 
-/* The nearest level from low to high, ties to even.  Adding 1.5 * 2^23 leaves
- * no room for a fraction; |low| and |high| are far below that. */
-static inline int nearest_level(float x, int low, int high) {
+/* The nearest whole number, ties to even, of |x| < 2^22: adding 1.5 * 2^23
+ * leaves no room for a fraction. */
+static inline float round_whole(float x) {
     const float magic = 12582912;
-    return (int)((clampf(x, (float)low, (float)high) + magic) - magic);
+    return (x + magic) - magic;
+}
+
+static inline int nearest_level(float x, int low, int high) {
+    return (int)round_whole(clampf(x, (float)low, (float)high));
 }
 
 /* Levels of the 4-bit types that are not evenly spaced: twice the values of

@@ -247,3 +247,21 @@ void test_quant_encode_rows(void **state) {
     mem_free(row);
     mem_free(d);
 }
+
+/* Halves go away from zero, and the floats before them do not. */
+void test_quant_encode_halves(void **state) {
+    (void)state;
+    float x[32] = {127}, back[32];
+    uint8_t bytes[34];
+    int want[32] = {127};
+    for (int i = 1; i < 31; i++) {
+        const float half = (float)(i / 2) * 7 + 0.5f;
+        const float sign = i % 4 < 2 ? 1 : -1;
+        x[i] = sign * (i % 2 ? half : nextafterf(half, 0));
+        want[i] = (int)sign * (i / 2 * 7 + i % 2);
+    }
+    x[31] = nextafterf(-0.5f, 0);
+    assert_true(type_encode_f32(AR_Q8_0, x, bytes, 32));
+    assert_true(type_decode_f32(AR_Q8_0, bytes, back, 32));
+    for (int i = 0; i < 32; i++) assert_int_equal((int)back[i], want[i]);
+}
