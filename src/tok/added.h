@@ -33,6 +33,9 @@ ar_status added_set_open(added_set *out, const added_token *tokens, int32_t n,
                          bool normalized, ar_error *err);
 void added_set_close(added_set *s);
 
+/* The longest token that p[0..n) starts with, or NULL; n > 0. */
+const added_token *added_longest(const added_set *s, const char *p, size_t n);
+
 /* The next token in a text at or after `from`: leftmost, then longest.  Spans
  * include the white space that the token takes; `token` is NULL if there is
  * no more.  `text_from` is where the text that is not yet used begins. */
