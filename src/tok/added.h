@@ -18,6 +18,7 @@ typedef struct added_token {
     bool special, left, right; /* takes white space on that side with it */
     bool whole_word;           /* only between characters of no word */
     bool normalized;           /* looked for in the normalised text */
+    bool as_is;                /* and its bytes are what is found there */
 } added_token;
 
 /* Some of the added tokens, ready for searching. */

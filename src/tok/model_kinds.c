@@ -1,5 +1,5 @@
 /* model_kinds.c - the table of kinds of models. */
-#include <math.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -37,7 +37,7 @@ static ar_status finish_unigram(ar_tokenizer *tok, ar_error *err) {
     const vocab *v = &tok->vocab;
     TRY(trie_open(&u->tokens, model_bytes(v), err));
     for (int32_t id = 0; id < u->n_scores; id++)
-        if (!(v->tokens[id].flags & TOKEN_APART))
+        if ((v->tokens[id].flags & (TOKEN_MODEL | TOKEN_APART)) == TOKEN_MODEL)
             trie_add(&u->tokens, 1, vocab_bytes(v, id), v->tokens[id].size, id);
     for (int i = 0; i < 256; i++) u->byte_id[i] = vocab_find_byte(v, i);
     return AR_OK;

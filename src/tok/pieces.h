@@ -23,10 +23,11 @@ enum cut_behavior {
 enum cut_prefix { PREFIX_NEVER, PREFIX_FIRST, PREFIX_ALWAYS };
 
 typedef struct cut_step {
-    enum cut_prefix prefix; /* FIRST: where the text itself begins */
-    const char *mark;       /* what is put in front; NULL for a space */
-    bool replace_spaces;    /* by the mark, before that */
-    pattern *pattern;       /* NULL cuts nothing */
+    enum cut_prefix prefix;       /* FIRST: where the text itself begins */
+    const char *mark;             /* what is put in front; NULL for a space */
+    bool replace_spaces;          /* by the mark, before that */
+    pattern *pattern;             /* NULL cuts nothing */
+    enum pattern_dialect dialect; /* of its source */
     enum cut_behavior behavior;
     bool invert; /* matches and the text between change roles */
 } cut_step;

@@ -104,10 +104,15 @@ static ar_status read_whitespace(ar_tokenizer *tok, const json_t *o,
 
 #define PUNCTUATION "[!-/:-@\\[-`{-~\\p{P}]"
 
-static ar_status read_bert(ar_tokenizer *tok, const json_t *o, ar_error *err) {
-    TRY(read_whitespace_split(tok, o, err));
+ar_status tokenizer_add_bert_steps(ar_tokenizer *tok, ar_error *err) {
+    TRY(add_step(tok, (cut_step){.behavior = CUT_REMOVED}, "\\s", err));
     return add_step(tok, (cut_step){.behavior = CUT_ISOLATED}, PUNCTUATION,
                     err);
+}
+
+static ar_status read_bert(ar_tokenizer *tok, const json_t *o, ar_error *err) {
+    (void)o;
+    return tokenizer_add_bert_steps(tok, err);
 }
 
 static ar_status read_punctuation(ar_tokenizer *tok, const json_t *o,

@@ -3,11 +3,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/mem.h"
+#include "tok/file_kinds.h"
 #include "tok/tokenizer_json.h"
-
-enum { MAX_FILE = 256 << 20 };
 
 static const part_table *const part_tables[PART_COUNT] = {
     [PART_NORMALIZER] = &normalizer_table,
@@ -185,59 +183,29 @@ ar_status tokenizer_read(ar_tokenizer *tok, const char *data, size_t size,
     return s;
 }
 
-/* "bos_token": "<s>" or {"content": "<s>"}, in tokenizer_config.json. */
-static void read_mark(const ar_tokenizer *tok, const json_t *config,
-                      const char *key, int32_t *out) {
-    const json_t *v = json_object_get(config, key);
-    const char *name = json_string_value(
-        json_is_object(v) ? json_object_get(v, "content") : v);
-    const int32_t id = name ? tokenizer_added_id(tok, name) : -1;
-    if (id >= 0) *out = id;
+/* Mistral's file has a config, and tokens in a list. */
+static bool is_tekken(const json_t *root) {
+    return json_is_object(json_object_get(root, "config")) &&
+           json_is_array(json_object_get(root, "vocab"));
 }
 
-/* The file beside tokenizer.json that says which tokens begin and end. */
-static ar_status read_config(ar_tokenizer *tok, const char *folder,
-                             ar_error *err) {
-    char path[4096];
-    TRY(file_join(path, sizeof path, folder, "tokenizer_config.json", err));
-    if (!file_exists(path)) return AR_OK;
-    char *data = NULL;
-    size_t size;
-    TRY(file_read(path, MAX_FILE, &data, &size, err));
-    json_t *root;
-    const ar_status s = json_parse(data, size, &root, err);
-    mem_free(data);
-    if (s != AR_OK) return error_prefix(err, s, path);
-    read_mark(tok, root, "bos_token", &tok->bos);
-    read_mark(tok, root, "eos_token", &tok->eos);
-    json_decref(root);
-    return AR_OK;
-}
-
-static ar_status open_file(ar_tokenizer *tok, const char *path, ar_error *err) {
-    char *data = NULL;
-    size_t size;
-    TRY(file_read(path, MAX_FILE, &data, &size, err));
-    const ar_status s = tokenizer_read(tok, data, size, err);
-    mem_free(data);
-    return s == AR_OK ? AR_OK : error_prefix(err, s, path);
-}
-
-ar_status ar_tokenizer_open(ar_tokenizer **out, const char *path,
-                            ar_error *err) {
+ar_status read_json(ar_tokenizer **out, const char *data, size_t size,
+                    ar_error *err) {
     *out = NULL;
-    char inside[4096];
-    const bool folder = file_is_folder(path);
-    if (folder)
-        TRY(file_join(inside, sizeof inside, path, "tokenizer.json", err));
-    ar_tokenizer *tok;
-    TRY(tokenizer_new(&tok, err));
-    ar_status s = open_file(tok, folder ? inside : path, err);
-    if (s == AR_OK && folder) s = read_config(tok, path, err);
-    if (s != AR_OK) {
-        ar_tokenizer_close(tok);
-        return s;
+    json_t *root;
+    ar_tokenizer *tok = NULL;
+    TRY(json_parse(data, size, &root, err));
+    ar_status s;
+    if (is_tekken(root)) {
+        s = read_tekken(&tok, root, err);
+    } else {
+        s = tokenizer_new(&tok, err);
+        if (s == AR_OK) s = read_root(tok, root, err);
     }
-    *out = tok;
-    return AR_OK;
+    json_decref(root);
+    if (s == AR_OK)
+        *out = tok;
+    else
+        ar_tokenizer_close(tok);
+    return s;
 }

@@ -80,7 +80,7 @@ static ar_status prepare_added(ar_tokenizer *tok, ar_error *err) {
     text rooms[2] = {{0}};
     ar_status s = AR_OK;
     for (int32_t i = 0; i < tok->n_added && s == AR_OK; i++)
-        if (tok->added[i].normalized)
+        if (tok->added[i].normalized && !tok->added[i].as_is)
             s = normalize_added(tok, &tok->added[i], rooms, err);
     text_close(&rooms[0]);
     text_close(&rooms[1]);
@@ -122,7 +122,7 @@ ar_status tokenizer_add_step(ar_tokenizer *tok, cut_step step,
     if (tok->n_steps == PIECES_MAX_STEPS)
         return error_set(err, AR_UNSUPPORTED, "more than %d pre_tokenizers",
                          PIECES_MAX_STEPS);
-    if (source) TRY(pattern_open(&step.pattern, source, err));
+    if (source) TRY(pattern_open_as(&step.pattern, source, step.dialect, err));
     tok->steps[tok->n_steps++] = step;
     return AR_OK;
 }

@@ -55,6 +55,7 @@ struct ar_tokenizer {
     bool from_json;               /* it can be written as tokenizer.json */
     const char *json[PART_COUNT]; /* NULL for null */
     int32_t bos, eos;
+    bool bos_usual; /* a text begins with bos, if nothing says otherwise */
 };
 
 /* An empty one, to be filled by a reader or a trainer.  Errors: AR_NOMEM. */
@@ -72,6 +73,8 @@ ar_status tokenizer_add_decoder(ar_tokenizer *tok, decode_step d,
                                 ar_error *err);
 ar_status tokenizer_add_step(ar_tokenizer *tok, cut_step step,
                              const char *pattern, ar_error *err);
+/* The steps of BertPreTokenizer. */
+ar_status tokenizer_add_bert_steps(ar_tokenizer *tok, ar_error *err);
 /* A copy of n bytes owned by the tokenizer.  Errors: AR_NOMEM. */
 ar_status tokenizer_keep(ar_tokenizer *tok, const char *p, size_t n,
                          const char **out, ar_error *err);
