@@ -129,7 +129,7 @@ static ar_status open_all(answer *a, ar_error *err) {
     const run_args *args = a->args;
     const double start = clock_now();
     TRY(model_open(&a->model, args->model, err));
-    TRY(open_tokenizer(&a->tok, a->model->folder, err));
+    TRY(model_tokenizer(&a->tok, a->model, err));
     a->n = a->model->config.n_ctx;
     if (args->n < a->n) a->n = args->n;
     TRY(read_prompt(a, err));

@@ -3,6 +3,7 @@
 #define INFER_INFER_H
 
 #include "infer/engine.h"
+#include "infer/model_text.h"
 #include "infer/sample.h"
 
 #endif

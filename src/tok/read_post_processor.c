@@ -1,33 +1,8 @@
-/* read_parts.c - what surrounds the model in tokenizer.json. */
+/* read_post_processor.c - the "post_processor" of tokenizer.json. */
 #include <string.h>
 
 #include "base/error.h"
 #include "tok/tokenizer_json.h"
-
-#define ROWS(array) array, sizeof array / sizeof *array
-
-static ar_status read_nfc(ar_tokenizer *tok, const json_t *o, ar_error *err) {
-    (void)o;
-    if (tok->n_normalizers == TOKENIZER_MAX_NORMALIZERS)
-        return error_set(err, AR_UNSUPPORTED, "more than %d normalizers",
-                         TOKENIZER_MAX_NORMALIZERS);
-    tok->normalizers[tok->n_normalizers++] = normalize_nfc;
-    return AR_OK;
-}
-
-static const part_row normalizer_rows[] = {{"NFC", read_nfc}};
-const part_table normalizer_table = {"normalizer", "normalizers",
-                                     ROWS(normalizer_rows)};
-
-/* The bytes of a text are bytes from here on: nothing to do when decoding. */
-static ar_status read_decoder(ar_tokenizer *tok, const json_t *o,
-                              ar_error *err) {
-    (void)tok, (void)o, (void)err;
-    return AR_OK;
-}
-
-static const part_row decoder_rows[] = {{"ByteLevel", read_decoder}};
-const part_table decoder_table = {"decoder", "decoders", ROWS(decoder_rows)};
 
 /* Put ids in front of those that an earlier processor put there, or behind. */
 static ar_status add_around(ar_tokenizer *tok, const int32_t *ids, int n,
@@ -112,11 +87,16 @@ static ar_status read_cls_sep(ar_tokenizer *tok, const json_t *o,
     return read_pair(tok, o, "sep", false, err);
 }
 
-/* ByteLevel only moves offsets, which are not kept here. */
-static const part_row post_processor_rows[] = {
-    {"ByteLevel", read_decoder},
-    {"TemplateProcessing", read_template},
-    {"RobertaProcessing", read_cls_sep},
-    {"BertProcessing", read_cls_sep}};
-const part_table post_processor_table = {"post_processor", "processors",
-                                         ROWS(post_processor_rows)};
+/* It only moves offsets, which are not kept here. */
+static ar_status read_byte_level(ar_tokenizer *tok, const json_t *o,
+                                 ar_error *err) {
+    (void)tok, (void)o, (void)err;
+    return AR_OK;
+}
+
+static const part_row rows[] = {{"ByteLevel", read_byte_level},
+                                {"TemplateProcessing", read_template},
+                                {"RobertaProcessing", read_cls_sep},
+                                {"BertProcessing", read_cls_sep}};
+const part_table post_processor_table = {"post_processor", "processors", rows,
+                                         sizeof rows / sizeof *rows};
