@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cli/options.h"
+#include "infer/infer.h"
 #include "cli/progress.h"
 #include "model/model.h"
 #include "train/train.h"

@@ -4,8 +4,9 @@
 #define INFER_MODEL_TEXT_H
 
 #include "arcane/tokenizer.h"
-#include "base/text.h"
 #include "model/model.h"
+
+struct text;
 
 /* The tokenizer in the metadata of a GGUF file, or in the folder beside the
  * weights; *out is NULL where there is none.  Errors: those of
@@ -14,6 +15,6 @@ ar_status model_tokenizer(ar_tokenizer **out, const model *m, ar_error *err);
 
 /* Append the source of the chat template to `out`, nothing where there is
  * none.  Errors: AR_IO, AR_FORMAT, AR_NOMEM. */
-ar_status model_template(const model *m, text *out, ar_error *err);
+ar_status model_template(const model *m, struct text *out, ar_error *err);
 
 #endif
