@@ -77,6 +77,8 @@ typedef struct answer {
     int32_t *work;
     text pending; /* bytes not yet printed: part of a character */
     double seconds_load, seconds_prompt, seconds_write;
+    int32_t stop_id; /* ends a text; -1 where the prompt is ids */
+    bool stop_seen;
 } answer;
 
 static volatile sig_atomic_t stopped;
@@ -91,16 +93,14 @@ static ar_status prompt_ids(answer *a, const char *prompt, size_t n,
         return error_set(err, AR_FORMAT,
                          "%s: has no tokenizer.json; give --ids",
                          a->args->model);
-    const int32_t bos = a->args->no_bos ? -1 : ar_tokenizer_bos(a->tok);
-    const int64_t first = bos >= 0;
+    const unsigned flags = a->args->no_bos ? 0 : AR_TEMPLATE;
     size_t count;
-    TRY(ar_tokenizer_encode(a->tok, prompt, n, 0, NULL, 0, &count, err));
-    a->ids = mem_new(int32_t, (int64_t)count + first + a->n);
+    TRY(ar_tokenizer_encode(a->tok, prompt, n, flags, NULL, 0, &count, err));
+    a->ids = mem_new(int32_t, (int64_t)count + a->n + 1);
     if (!a->ids) return error_set(err, AR_NOMEM, "out of memory");
-    if (first) a->ids[0] = bos;
-    a->n_prompt = (int64_t)count + first;
-    return ar_tokenizer_encode(a->tok, prompt, n, 0, a->ids + first, count,
-                               &count, err);
+    a->n_prompt = (int64_t)count;
+    return ar_tokenizer_encode(a->tok, prompt, n, flags, a->ids, count, &count,
+                               err);
 }
 
 static ar_status read_prompt(answer *a, ar_error *err) {
@@ -133,6 +133,7 @@ static ar_status open_all(answer *a, ar_error *err) {
     a->n = a->model->config.n_ctx;
     if (args->n < a->n) a->n = args->n;
     TRY(read_prompt(a, err));
+    a->stop_id = a->tok && !args->ids ? ar_tokenizer_eos(a->tok) : -1;
     const int64_t n_vocab = a->model->config.n_vocab;
     if (a->n_prompt < 1) return error_set(err, AR_USAGE, "the prompt is empty");
     if (a->n_prompt > a->model->config.n_ctx)
@@ -190,6 +191,10 @@ static ar_status write_tokens(answer *a, const sample_options *o,
         const sample_input in = {c->n_vocab, a->logits, a->ids,
                                  a->n_ids,   a->probs,  a->work};
         const int32_t id = sample_token(o, &in, a->n_ids);
+        if (a->stop_id >= 0 && id == a->stop_id) {
+            a->stop_seen = true;
+            break;
+        }
         a->ids[a->n_ids++] = id;
         show(a, id, false);
         if (a->n_ids > c->n_ctx || i + 1 == a->n) break;
@@ -259,7 +264,7 @@ static ar_status answer_prompt(answer *a, const sample_options *o,
         putchar('\n');
     else
         print_ids(a);
-    if (a->n_ids - a->n_prompt < a->args->n && !stopped)
+    if (a->n_ids - a->n_prompt < a->args->n && !stopped && !a->stop_seen)
         fprintf(stderr, "stopped: the model's context of %lld tokens is full\n",
                 (long long)a->model->config.n_ctx);
     if (isatty(STDERR_FILENO)) say_speed(a);

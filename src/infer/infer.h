@@ -2,6 +2,7 @@
 #ifndef INFER_INFER_H
 #define INFER_INFER_H
 
+#include "infer/chat.h"
 #include "infer/engine.h"
 #include "infer/model_text.h"
 #include "infer/sample.h"
