@@ -4,8 +4,10 @@
 
 #include "arcane/tokenizer.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "tests/test.h"
+#include "tok/file_kinds.h"
 #include "tok/utf8.h"
 
 enum { MAX_IDS = 2048 };
@@ -189,4 +191,143 @@ void test_stream_bytes(void **state) {
     check_bytes("\xF0\x90\x80\x80\xF4\x8F\xBF\xBF", 8,
                 "|||\xF0\x90\x80\x80||||\xF4\x8F\xBF\xBF||");
     check_bytes("\x80\xFF", 2, "\xEF\xBF\xBD|\xEF\xBF\xBD||");
+}
+
+/* A file of the fuzz corpus: ok_* is right, any_* may be. */
+static void check_corpus(const char *kind,
+                         ar_status (*read)(ar_tokenizer **out, const char *data,
+                                           size_t size, ar_error *err)) {
+    char folder[1024];
+    snprintf(folder, sizeof folder, "%s/fuzz/corpus/%s", AR_SOURCE_DIR, kind);
+    file_list list;
+    assert_ok(file_list_open(&list, folder, err));
+    assert_true(list.n > 10);
+    for (size_t i = 0; i < list.n; i++) {
+        char path[1200], *data;
+        size_t size;
+        ar_tokenizer *tok = (ar_tokenizer *)1;
+        ar_error why = {0};
+        assert_ok(file_join(path, sizeof path, folder, list.names[i], err));
+        assert_ok(file_read(path, 1 << 20, &data, &size, err));
+        const ar_status s = read(&tok, data, size, &why);
+        const bool good = !strncmp(list.names[i], "ok_", 3);
+        if (strncmp(list.names[i], "any_", 4) != 0 && good != (s == AR_OK))
+            fail_msg("%s: %d %s", list.names[i], s, why.message);
+        assert_true(s == AR_OK ? tok != NULL : !tok && why.message[0]);
+        ar_tokenizer_close(tok);
+        mem_free(data);
+    }
+    file_list_close(&list);
+}
+
+static const char spec_text[] =
+    "{\"pat_str\": \"\\\\p{L}++|\\\\p{N}{1,3}+|[^\\\\p{L}\\\\p{N}]\","
+    "\"special_tokens\": {\"<s>\": 300}}";
+
+/* spec.json may stand in front of a NUL. */
+static ar_status read_ranks(ar_tokenizer **out, const char *data, size_t size,
+                            ar_error *err) {
+    const char *nul = size ? memchr(data, 0, size) : NULL;
+    json_t *spec = json_loads(nul ? data : spec_text, 0, NULL);
+    assert_non_null(spec);
+    const char *ranks = nul ? nul + 1 : data;
+    const ar_status s =
+        read_tiktoken(out, ranks, size - (size_t)(ranks - data), spec, err);
+    json_decref(spec);
+    return s;
+}
+
+void test_kinds_damaged(void **state) {
+    (void)state;
+    check_corpus("sentencepiece", read_sentencepiece);
+    check_corpus("tiktoken", read_ranks);
+}
+
+/* Every cut of a model is an error or a smaller model, never a crash. */
+void test_sentencepiece_cut(void **state) {
+    (void)state;
+    char *data;
+    size_t n;
+    assert_ok(file_read(test_golden("tokenizers/sp_bpe/tokenizer.model"),
+                        1 << 20, &data, &n, err));
+    for (size_t cut = 0; cut < n; cut += 41) {
+        char *exact = mem_alloc(cut);
+        memcpy(exact, data, cut);
+        ar_tokenizer *tok;
+        ar_error why = {0};
+        const ar_status s = read_sentencepiece(&tok, exact, cut, &why);
+        assert_true((s == AR_OK) == (tok != NULL));
+        ar_tokenizer_close(tok);
+        mem_free(exact);
+    }
+    mem_free(data);
+}
+
+static void write_file(const char *folder, const char *name, const char *s) {
+    char path[1024];
+    assert_ok(file_join(path, sizeof path, folder, name, err));
+    assert_ok(file_replace(path, s, strlen(s), err));
+}
+
+/* Ranks of the bytes of "abc". */
+static const char ranks_text[] = "YQ== 0\nYg== 1\nYw== 2\nYWI= 3\n";
+
+/* Files are known by what is in them, and folders by their files. */
+void test_kinds_open(void **state) {
+    (void)state;
+    const char *folder = test_folder();
+    char path[1024];
+    ar_tokenizer *tok;
+    assert_fails(AR_IO, "tokenizer.json", ar_tokenizer_open(&tok, folder, err));
+    write_file(folder, "x.tiktoken", ranks_text);
+    assert_fails(AR_IO, "spec.json", ar_tokenizer_open(&tok, folder, err));
+    write_file(folder, "spec.json", "{}");
+    assert_fails(AR_FORMAT, "pat_str", ar_tokenizer_open(&tok, folder, err));
+    write_file(folder, "spec.json", spec_text);
+    assert_ok(ar_tokenizer_open(&tok, folder, err));
+    assert_int_equal(ar_tokenizer_vocab(tok), 301);
+    ar_tokenizer_close(tok);
+    /* a file of ranks by the name that others have, as Llama 3 came */
+    write_file(folder, "tokenizer.model", ranks_text);
+    assert_ok(file_join(path, sizeof path, folder, "tokenizer.model", err));
+    assert_ok(ar_tokenizer_open(&tok, path, err));
+    int32_t ids[8];
+    size_t n;
+    assert_ok(
+        ar_tokenizer_encode(tok, "abc<s>", 6, AR_SPECIAL, ids, 8, &n, err));
+    assert_int_equal(n, 3);
+    assert_int_equal(ids[0], 3);
+    assert_int_equal(ids[2], 300);
+    ar_tokenizer_close(tok);
+    write_file(folder, "tokenizer.model", "nonsense");
+    assert_fails(AR_FORMAT, "neither", ar_tokenizer_open(&tok, path, err));
+}
+
+/* Special ids come first; those without a name have one made up. */
+void test_tekken(void **state) {
+    (void)state;
+    const char *folder = test_folder();
+    write_file(
+        folder, "tekken.json",
+        "{\"config\": {\"pattern\": \"\\\\p{L}+|.\","
+        "\"default_vocab_size\": 26, \"default_num_special_tokens\": 22},"
+        "\"vocab\": [{\"rank\": 0, \"token_bytes\": \"YQ==\"},"
+        "{\"rank\": 1, \"token_bytes\": \"Yg==\"},"
+        "{\"rank\": 2, \"token_bytes\": \"YWI=\"},"
+        "{\"rank\": 3, \"token_bytes\": \"YWJhYg==\"},"
+        "{\"rank\": 4, \"token_bytes\": \"YmI=\"}]}");
+    ar_tokenizer *tok;
+    assert_ok(ar_tokenizer_open(&tok, folder, err));
+    assert_int_equal(ar_tokenizer_vocab(tok), 26);
+    assert_int_equal(ar_tokenizer_bos(tok), 1);
+    assert_int_equal(ar_tokenizer_eos(tok), 2);
+    int32_t ids[16];
+    size_t n;
+    static const char s[] = "[INST]ababbb<SPECIAL_21>";
+    assert_ok(ar_tokenizer_encode(tok, s, sizeof s - 1,
+                                  AR_SPECIAL | AR_TEMPLATE, ids, 16, &n, err));
+    static const int32_t want[] = {1, 3, 25, 23, 23, 21};
+    assert_int_equal(n, 6);
+    assert_memory_equal(ids, want, sizeof want);
+    ar_tokenizer_close(tok);
 }
