@@ -184,6 +184,7 @@ static ar_status read_part(model_config *c, const json_t *root, const json_t *o,
         TRY(config_get_real(o, "partial_rotary_factor", &part, err));
     if (!(part > 0 && part <= 1))
         return error_set(err, AR_RANGE, "partial_rotary_factor is %g", part);
+    if (c->rope_part > 0) c->rope_part = part;
     if (part < 1) c->rope_dims = (int64_t)((double)c->head_dim * part + 1e-9);
     if (part < 1 && c->rope_dims < 2)
         return error_set(err, AR_RANGE,

@@ -59,10 +59,13 @@ static ref linear(const state *s, ref x, enum param_role role, int layer) {
 }
 
 /* [R, n * D] as heads: [B, T, n, D], or [N, n, D] with pages. */
-static ref heads(const state *s, ref x, int64_t n) {
-    const int64_t D = s->c->head_dim;
+static ref heads_of(const state *s, ref x, int64_t n, int64_t D) {
     if (s->d->pages) return graph_reshape(s->g, x, shape3(s->rows, n, D));
     return graph_reshape(s->g, x, shape4(s->d->n_rows, s->d->n_tokens, n, D));
+}
+
+static ref heads(const state *s, ref x, int64_t n) {
+    return heads_of(s, x, n, s->c->head_dim);
 }
 
 /* The rotation wants [.., rows of the table, heads, D]. */
@@ -109,6 +112,20 @@ static ref add_value_embed(const state *s, ref v, ref x, int layer) {
     return graph_add(g, v, graph_mul(g, gate, e));
 }
 
+/* The parts of all [R, (H + 2 G) D]: one after the other, or in each head. */
+static void split_qkv(const state *s, ref all, ref *q, ref *k, ref *v) {
+    const int64_t D = s->c->head_dim, H = s->c->n_heads, G = s->c->n_kv_heads;
+    const int axis = s->d->pages ? 1 : 2;
+    if (s->c->qkv_by_head)
+        *q = graph_split(s->g, heads_of(s, all, H, 3 * D), axis + 1,
+                         (const int64_t[]){D, D, D}, 3);
+    else
+        *q = graph_split(s->g, heads(s, all, H + 2 * G), axis,
+                         (const int64_t[]){H, G, G}, 3);
+    *k = graph_output(s->g, *q, 1);
+    *v = graph_output(s->g, *q, 2);
+}
+
 /* q [.., H, D], k and v [.., G, D] of x [R, C]. */
 static void project(const state *s, ref x, int layer, ref *q, ref *k, ref *v) {
     const int64_t H = s->c->n_heads, G = s->c->n_kv_heads;
@@ -124,12 +141,7 @@ static void project(const state *s, ref x, int layer, ref *q, ref *k, ref *v) {
         *v = heads(s, linear(s, x, ROLE_V, layer), G);
         return;
     }
-    const ref all = heads(s, linear(s, x, ROLE_QKV, layer), H + 2 * G);
-    const int axis = s->d->pages ? 1 : 2;
-    const int64_t sizes[] = {H, G, G};
-    *q = graph_split(s->g, all, axis, sizes, 3);
-    *k = graph_output(s->g, *q, 1);
-    *v = graph_output(s->g, *q, 2);
+    split_qkv(s, linear(s, x, ROLE_QKV, layer), q, k, v);
 }
 
 /* Write x [N, G, D] to its slots of a pool [P, page, G, D]; the new pool. */
@@ -225,8 +237,11 @@ static ref layer(const state *s, ref h, int l) {
     if (s->c->lambdas)
         h = graph_add(g, graph_mul(g, h, resid), graph_mul(g, s->x0, x0));
     ref x = norm_before(s, h, ROLE_ATTN_NORM, l);
+    const ref first = h;
     h = add_branch(s, h, attention(s, x, l), ROLE_ATTN_POST_NORM, l);
     if (!s->c->parallel) x = norm_before(s, h, ROLE_MLP_NORM, l);
+    if (s->c->parallel && s->c->two_norms)
+        x = norm_before(s, first, ROLE_MLP_NORM, l);
     h = add_branch(s, h, mlp(s, x, l), ROLE_MLP_POST_NORM, l);
     graph_region_end(g);
     return h;

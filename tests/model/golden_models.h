@@ -33,6 +33,7 @@ static const char *const golden_models[] = {
     "granite",
     "cohere2",
     "nemotron",
+    "gpt_neox",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 
