@@ -92,6 +92,7 @@ typedef struct model_config {
     bool fused_qkv;   /* one matrix for q, k, v */
     bool qkv_by_head; /* its rows are q, k, v of each head (GPT-NeoX) */
     bool bias_qkv, bias_o, bias_mlp;
+    bool bias_head; /* of the output projection (Phi) */
     bool fused_mlp; /* one matrix for gate and up */
     enum qk_norm qk_norm;
     enum branch_norm branch_norm;

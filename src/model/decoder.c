@@ -345,17 +345,37 @@ ref decoder_hidden(decoder *d) {
     h = norm(&s, h, ROLE_FINAL_NORM, -1);
     /* The head is linear, and training has no logits to scale. */
     const double scale = c->logit_scale / c->logit_divisor;
-    return scale == 1 ? h : graph_affine(d->g, h, scale, 0);
+    if (scale != 1) h = graph_affine(d->g, h, scale, 0);
+    if (!c->bias_head || d->pages) return h;
+    const ref one = graph_broadcast(d->g, graph_scalar(d->g, d->type, 1),
+                                    shape2(s.rows, 1));
+    return graph_concat(d->g, (const ref[]){h, one}, 2, 1);
 }
 
-ref decoder_head(const decoder *d) {
-    const enum param_role role = d->config->tied ? ROLE_EMBED : ROLE_HEAD;
+static ref head_param(const decoder *d, enum param_role role) {
     const int i = params_find(d->params, role, -1);
     return i < 0 ? 0 : d->param[i];
 }
 
+static ref head_matrix(const decoder *d) {
+    return head_param(d, d->config->tied ? ROLE_EMBED : ROLE_HEAD);
+}
+
+ref decoder_head(const decoder *d) {
+    const ref w = head_matrix(d), bias = head_param(d, ROLE_HEAD_BIAS);
+    if (!bias) return w;
+    const shape column = shape2(d->config->n_vocab, 1);
+    const ref parts[] = {w, graph_reshape(d->g, bias, column)};
+    return graph_concat(d->g, parts, 2, 1);
+}
+
 ref decoder_logits(const decoder *d, ref hidden) {
-    const ref y = graph_linear(d->g, hidden, decoder_head(d), 0, &d->matmul);
+    const shape s = graph_shape(d->g, hidden);
+    const bool with_one = shape_last(&s) > d->config->n_embd;
+    const ref y =
+        with_one ? graph_linear(d->g, hidden, decoder_head(d), 0, &d->matmul)
+                 : graph_linear(d->g, hidden, head_matrix(d),
+                                head_param(d, ROLE_HEAD_BIAS), &d->matmul);
     return d->config->logit_softcap > 0
                ? graph_softcap(d->g, y, d->config->logit_softcap)
                : y;

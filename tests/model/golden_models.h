@@ -34,6 +34,7 @@ static const char *const golden_models[] = {
     "cohere2",
     "nemotron",
     "gpt_neox",
+    "phi",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 
