@@ -73,6 +73,7 @@ enum rope_rule {
     ROPE_RULE_ALL,    /* every layer is turned alike */
     ROPE_RULE_LOCAL,  /* layers with a window: rope_local_theta, unscaled */
     ROPE_RULE_WINDOW, /* layers with a window only */
+    ROPE_RULE_HYBRID, /* the same, but all where no layer has one */
     ROPE_RULE_LIST    /* no_rope_layers, or all but every rope_period-th */
 };
 enum { MAX_LAYERS = 512, MAX_ROPE_FACTORS = 128 };

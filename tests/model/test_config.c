@@ -140,6 +140,8 @@ static const struct {
     {AR_UNSUPPORTED, "each type",
      QWEN3 "\"rope_parameters\": {\"full_attention\": {}}}"},
     {AR_FORMAT, "no factor", QWEN3 "\"rope_scaling\": {\"type\": \"yarn\"}}"},
+    {AR_FORMAT, "no factor",
+     QWEN3 "\"rope_scaling\": {\"type\": \"dynamic\"}}"},
     {AR_RANGE, "beta_fast",
      QWEN3 "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, "
            "\"beta_fast\": 0}}"},
@@ -276,6 +278,7 @@ void test_config_layer_rules(void **state) {
          "\"sliding_window\": null, \"sliding_window_pattern\": null,", "....",
          "RRRR"},
         {"cohere2", "", "www.", "RRR-"},
+        {"cohere2", "\"sliding_window\": null,", "....", "----"},
         {"phi3", "", "....", "RRRR"},
         {"llama", "", "....", "RRRR"},
     };
@@ -340,6 +343,12 @@ void test_config_rope_long(void **state) {
         const double t = i / high > 1 ? 1 : i / high;
         assert_near(f[i], g / 4 * t + g * (1 - t), 1e-15);
     }
+    assert_ok(parse(&c,
+                    QWEN3 "\"max_position_embeddings\": 96, "
+                          "\"rope_scaling\": {\"type\": \"yarn\", "
+                          "\"original_max_position_embeddings\": 32}}",
+                    err));
+    assert_near(c.rope_factor, 3, 0);
     const char *const dynamic =
         QWEN3 "\"max_position_embeddings\": 64, \"rope_scaling\": "
               "{\"type\": \"dynamic\", \"factor\": 3}}";
