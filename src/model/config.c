@@ -201,6 +201,9 @@ static ar_status check_scales(const model_config *c, ar_error *err) {
 ar_status config_check(const model_config *c, ar_error *err) {
     TRY(check_sizes(c, err));
     TRY(check_rope(c, err));
+    if (c->qkv_by_head && c->n_kv_heads != c->n_heads)
+        return error_set(err, AR_UNSUPPORTED,
+                         "num_key_value_heads of q, k and v fused by head");
     if (!(c->norm_eps >= 0) || !(c->norm_eps < 1))
         return error_set(err, AR_RANGE, "%s is %g, not in 0 .. 1",
                          key_name(c, offsetof(model_config, norm_eps)),

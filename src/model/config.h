@@ -73,6 +73,7 @@ enum rope_rule {
     ROPE_RULE_ALL,    /* every layer is turned alike */
     ROPE_RULE_LOCAL,  /* layers with a window: rope_local_theta, unscaled */
     ROPE_RULE_WINDOW, /* layers with a window only */
+    ROPE_RULE_HYBRID, /* the same, but all where no layer has one */
     ROPE_RULE_LIST    /* no_rope_layers, or all but every rope_period-th */
 };
 enum { MAX_LAYERS = 512, MAX_ROPE_FACTORS = 128 };
@@ -86,15 +87,18 @@ typedef struct model_config {
     double norm_eps;
     enum pos_kind pos;
     enum unary_kind act;
-    bool gated;     /* f(gate) * up, else f(up) */
-    bool tied;      /* the output projection is the embedding */
-    bool conv1d;    /* linear weights are stored [in, out] (GPT-2) */
-    bool fused_qkv; /* one matrix for q, k, v */
+    bool gated;       /* f(gate) * up, else f(up) */
+    bool tied;        /* the output projection is the embedding */
+    bool conv1d;      /* linear weights are stored [in, out] (GPT-2) */
+    bool fused_qkv;   /* one matrix for q, k, v */
+    bool qkv_by_head; /* its rows are q, k, v of each head (GPT-NeoX) */
     bool bias_qkv, bias_o, bias_mlp;
+    bool bias_head; /* of the output projection (Phi) */
     bool fused_mlp; /* one matrix for gate and up */
     enum qk_norm qk_norm;
     enum branch_norm branch_norm;
-    bool parallel;         /* both branches read the same norm of the same h */
+    bool parallel;         /* both branches read the same h, by one norm */
+    bool two_norms;        /* each by its own, where parallel (GPT-NeoX) */
     double norm_offset;    /* weight + offset is used (gemma: 1) */
     bool embed_sqrt;       /* embeddings times sqrt(n_embd) (gemma) */
     double embed_scale;    /* and times this; 0 = 1 */

@@ -22,9 +22,11 @@ enum key_layout {
     KEYS_LAYER = 1 << 11,    /* layer_norm_eps */
     KEYS_NORM_EPS = 1 << 12,
     KEYS_NORM_EPSILON = 1 << 13,
-    KEYS_STABLELM = 1 << 14, /* use_qkv_bias, use_parallel_residual */
+    KEYS_STABLELM = 1 << 14, /* use_qkv_bias */
     KEYS_GRANITE = 1 << 15,  /* multipliers */
     KEYS_COHERE = 1 << 16,   /* logit_scale */
+    KEYS_NEOX = 1 << 17,     /* rotary_pct, rotary_emb_base */
+    KEYS_PARALLEL = 1 << 18, /* use_parallel_residual */
     KEYS_PLAIN = KEYS_SIZES | KEYS_RMS | KEYS_ACT,
     KEYS_HF = KEYS_PLAIN | KEYS_BIAS | KEYS_MLP, /* llama's */
 };

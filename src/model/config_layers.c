@@ -149,9 +149,9 @@ ar_status config_read_layers(model_config *c, const json_t *root,
     for (int64_t l = 0; l < c->n_layers; l++) {
         if (c->rope_rule == ROPE_RULE_LOCAL && c->window[l])
             c->rope_use[l] = ROPE_USE_LOCAL;
-        /* Where no layer has a window, all are turned. */
-        if (c->rope_rule == ROPE_RULE_WINDOW && c->sliding_window &&
-            !c->window[l])
+        if (!c->window[l] &&
+            (c->rope_rule == ROPE_RULE_WINDOW ||
+             (c->rope_rule == ROPE_RULE_HYBRID && c->sliding_window)))
             c->rope_use[l] = ROPE_USE_NONE;
     }
     return AR_OK;

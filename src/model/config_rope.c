@@ -47,6 +47,12 @@ static ar_status read_llama3(model_config *c, const json_t *o, ar_error *err) {
     return config_get_real(o, keys[1], &c->rope_high, err);
 }
 
+/* A factor that is not given is how much longer the context is. */
+static ar_status read_stretch(model_config *c, const json_t *o, ar_error *err) {
+    c->rope_factor = (double)c->n_ctx / (double)c->rope_original_ctx;
+    return config_get_real(o, "factor", &c->rope_factor, err);
+}
+
 /* YaRN, Peng et al. 2023, section 3.4: how much longer contexts flatten the
  * scores, m the exponent that DeepSeek gave it. */
 static double yarn_mscale(double factor, double m) {
@@ -58,7 +64,9 @@ static ar_status read_yarn(model_config *c, const json_t *o, ar_error *err) {
     c->rope_beta_fast = 32;
     c->rope_beta_slow = 1;
     c->rope_truncate = true;
-    TRY(read_factor(c, o, err));
+    if (!config_get(o, "original_max_position_embeddings"))
+        TRY(need(o, "yarn", "factor", err));
+    TRY(read_stretch(c, o, err));
     TRY(config_get_real(o, "beta_fast", &c->rope_beta_fast, err));
     TRY(config_get_real(o, "beta_slow", &c->rope_beta_slow, err));
     TRY(config_get_bool(o, "truncate", &c->rope_truncate, err));
@@ -99,9 +107,7 @@ static ar_status read_longrope(model_config *c, const json_t *o,
                                ar_error *err) {
     TRY(read_factors(c, o, "short_factor", c->rope_short, err));
     TRY(read_factors(c, o, "long_factor", c->rope_long, err));
-    c->rope_factor = (double)c->n_ctx / (double)c->rope_original_ctx;
-    if (c->rope_original_ctx == c->n_ctx)
-        TRY(config_get_real(o, "factor", &c->rope_factor, err));
+    TRY(read_stretch(c, o, err));
     c->rope_attention =
         c->rope_factor <= 1 || c->rope_original_ctx < 2
             ? 1
@@ -184,6 +190,7 @@ static ar_status read_part(model_config *c, const json_t *root, const json_t *o,
         TRY(config_get_real(o, "partial_rotary_factor", &part, err));
     if (!(part > 0 && part <= 1))
         return error_set(err, AR_RANGE, "partial_rotary_factor is %g", part);
+    if (c->rope_part > 0) c->rope_part = part;
     if (part < 1) c->rope_dims = (int64_t)((double)c->head_dim * part + 1e-9);
     if (part < 1 && c->rope_dims < 2)
         return error_set(err, AR_RANGE,
@@ -229,9 +236,7 @@ static json_t *factors_json(const model_config *c, const double *x) {
 }
 
 static int write_scaling(json_t *r, const model_config *c) {
-    int bad = 0;
-    if (c->rope_scaling != ROPE_SCALING_LONGROPE)
-        bad |= json_object_set_new(r, "factor", json_real(c->rope_factor));
+    int bad = json_object_set_new(r, "factor", json_real(c->rope_factor));
     if (c->rope_original_ctx)
         bad |= json_object_set_new(r, "original_max_position_embeddings",
                                    json_integer(c->rope_original_ctx));

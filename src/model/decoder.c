@@ -64,10 +64,13 @@ static ref look_up(const state *s, ref table, ref ids) {
 }
 
 /* [R, n * D] as heads: [B, T, n, D], or [N, n, D] with pages. */
-static ref heads(const state *s, ref x, int64_t n) {
-    const int64_t D = s->c->head_dim;
+static ref heads_of(const state *s, ref x, int64_t n, int64_t D) {
     if (s->d->pages) return graph_reshape(s->g, x, shape3(s->rows, n, D));
     return graph_reshape(s->g, x, shape4(s->d->n_rows, s->d->n_tokens, n, D));
+}
+
+static ref heads(const state *s, ref x, int64_t n) {
+    return heads_of(s, x, n, s->c->head_dim);
 }
 
 /* The rotation wants [.., rows of the table, heads, D]. */
@@ -114,6 +117,20 @@ static ref add_value_embed(const state *s, ref v, ref x, int layer) {
     return graph_add(g, v, graph_mul(g, gate, e));
 }
 
+/* The parts of all [R, (H + 2 G) D]: one after the other, or in each head. */
+static void split_qkv(const state *s, ref all, ref *q, ref *k, ref *v) {
+    const int64_t D = s->c->head_dim, H = s->c->n_heads, G = s->c->n_kv_heads;
+    const int axis = s->d->pages ? 1 : 2;
+    if (s->c->qkv_by_head)
+        *q = graph_split(s->g, heads_of(s, all, H, 3 * D), axis + 1,
+                         (const int64_t[]){D, D, D}, 3);
+    else
+        *q = graph_split(s->g, heads(s, all, H + 2 * G), axis,
+                         (const int64_t[]){H, G, G}, 3);
+    *k = graph_output(s->g, *q, 1);
+    *v = graph_output(s->g, *q, 2);
+}
+
 /* q [.., H, D], k and v [.., G, D] of x [R, C]. */
 static void project(const state *s, ref x, int layer, ref *q, ref *k, ref *v) {
     const int64_t H = s->c->n_heads, G = s->c->n_kv_heads;
@@ -129,12 +146,7 @@ static void project(const state *s, ref x, int layer, ref *q, ref *k, ref *v) {
         *v = heads(s, linear(s, x, ROLE_V, layer), G);
         return;
     }
-    const ref all = heads(s, linear(s, x, ROLE_QKV, layer), H + 2 * G);
-    const int axis = s->d->pages ? 1 : 2;
-    const int64_t sizes[] = {H, G, G};
-    *q = graph_split(s->g, all, axis, sizes, 3);
-    *k = graph_output(s->g, *q, 1);
-    *v = graph_output(s->g, *q, 2);
+    split_qkv(s, linear(s, x, ROLE_QKV, layer), q, k, v);
 }
 
 /* Write x [N, G, D] to its slots of a pool [P, page, G, D]; the new pool. */
@@ -230,8 +242,11 @@ static ref layer(const state *s, ref h, int l) {
     if (s->c->lambdas)
         h = graph_add(g, graph_mul(g, h, resid), graph_mul(g, s->x0, x0));
     ref x = norm_before(s, h, ROLE_ATTN_NORM, l);
+    const ref first = h;
     h = add_branch(s, h, attention(s, x, l), ROLE_ATTN_POST_NORM, l);
     if (!s->c->parallel) x = norm_before(s, h, ROLE_MLP_NORM, l);
+    if (s->c->parallel && s->c->two_norms)
+        x = norm_before(s, first, ROLE_MLP_NORM, l);
     h = add_branch(s, h, mlp(s, x, l), ROLE_MLP_POST_NORM, l);
     graph_region_end(g);
     return h;
@@ -335,17 +350,37 @@ ref decoder_hidden(decoder *d) {
     h = norm(&s, h, ROLE_FINAL_NORM, -1);
     /* The head is linear, and training has no logits to scale. */
     const double scale = c->logit_scale / c->logit_divisor;
-    return scale == 1 ? h : graph_affine(d->g, h, scale, 0);
+    if (scale != 1) h = graph_affine(d->g, h, scale, 0);
+    if (!c->bias_head || d->pages) return h;
+    const ref one = graph_broadcast(d->g, graph_scalar(d->g, d->type, 1),
+                                    shape2(s.rows, 1));
+    return graph_concat(d->g, (const ref[]){h, one}, 2, 1);
 }
 
-ref decoder_head(const decoder *d) {
-    const enum param_role role = d->config->tied ? ROLE_EMBED : ROLE_HEAD;
+static ref head_param(const decoder *d, enum param_role role) {
     const int i = params_find(d->params, role, -1);
     return i < 0 ? 0 : d->param[i];
 }
 
+static ref head_matrix(const decoder *d) {
+    return head_param(d, d->config->tied ? ROLE_EMBED : ROLE_HEAD);
+}
+
+ref decoder_head(const decoder *d) {
+    const ref w = head_matrix(d), bias = head_param(d, ROLE_HEAD_BIAS);
+    if (!bias) return w;
+    const shape column = shape2(d->config->n_vocab, 1);
+    const ref parts[] = {w, graph_reshape(d->g, bias, column)};
+    return graph_concat(d->g, parts, 2, 1);
+}
+
 ref decoder_logits(const decoder *d, ref hidden) {
-    const ref y = graph_linear(d->g, hidden, decoder_head(d), 0, &d->matmul);
+    const shape s = graph_shape(d->g, hidden);
+    const bool with_one = shape_last(&s) > d->config->n_embd;
+    const ref y =
+        with_one ? graph_linear(d->g, hidden, decoder_head(d), 0, &d->matmul)
+                 : graph_linear(d->g, hidden, head_matrix(d),
+                                head_param(d, ROLE_HEAD_BIAS), &d->matmul);
     return d->config->logit_softcap > 0
                ? graph_softcap(d->g, y, d->config->logit_softcap)
                : y;

@@ -33,11 +33,12 @@ typedef struct decoder {
 } decoder;
 
 /* The last hidden state, after the final norm, times the scale of the logits,
- * [B * T, C]. */
+ * [B * T, C].  A head with a bias is [V, C + 1] in training, the bias its last
+ * column, and the hidden state ends in a 1: [B * T, C + 1]. */
 ref decoder_hidden(decoder *d);
-/* The output projection [V, C]. */
+/* The output projection [V, C], or with its bias [V, C + 1]. */
 ref decoder_head(const decoder *d);
-/* Logits [n, V] of hidden rows [n, C], soft cap included. */
+/* Logits [n, V] of hidden rows [n, C], or [n, C + 1]; soft cap included. */
 ref decoder_logits(const decoder *d, ref hidden);
 
 /* Multiply-adds (counted two) of one token, forward and backward, in a

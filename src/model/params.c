@@ -35,6 +35,7 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     const int64_t HD = c->n_heads * c->head_dim;
     const int64_t GD = c->n_kv_heads * c->head_dim;
     const bool PRE = c->branch_norm != BRANCH_POST;
+    const bool MLP_PRE = PRE && (!c->parallel || c->two_norms);
     const bool POST = c->branch_norm != BRANCH_PRE;
     switch (role) {
 #define PARAM_ROLE(id, place, when, form, rows, columns, class)                \

@@ -140,6 +140,41 @@ void test_engine_pieces(void **state) {
     }
 }
 
+/* A longrope turns what a call feeds by the length the text then has: up to
+ * 40 tokens the cut is free, beyond it a text fed at once is all long. */
+void test_engine_longrope(void **state) {
+    (void)state;
+    enum { N = 44, SHORT = 40 };
+    static double whole[N * V], cut[N * V], below[SHORT * V];
+    int32_t ids[N];
+    some_ids(ids, N, 8);
+    fixture f;
+    open_engine(&f, "phi3_longrope", on("cpu"));
+    feed_in_pieces(f.e, ids, SHORT, SHORT, below);
+    feed_in_pieces(f.e, ids, SHORT, 7, cut);
+    assert_memory_equal(below, cut, sizeof below);
+    feed_in_pieces(f.e, ids, N, N, whole);
+    assert_true(memcmp(whole + V, below + V, V * sizeof *whole) != 0);
+    /* Cut at the switch: what is cached stays short, what follows is long. */
+    feed_in_pieces(f.e, ids, N, SHORT, cut);
+    assert_memory_equal(below, cut, sizeof below);
+    assert_true(memcmp(whole + SHORT * V, cut + SHORT * V, V * sizeof *cut) !=
+                0);
+    /* One by one, in a step beside another text: the same bits. */
+    session *s[2];
+    static double y[2 * V];
+    for (int i = 0; i < 2; i++) assert_ok(session_open(&s[i], f.e, err));
+    assert_ok(session_feed(s[0], ids, SHORT, false, NULL, err));
+    for (int i = SHORT; i < N; i++) {
+        const int32_t next[2] = {ids[i], ids[i - SHORT]};
+        assert_ok(engine_step(f.e, s, next, 2, y, err));
+        assert_memory_equal(y, cut + i * V, V * sizeof *y);
+        assert_memory_equal(y + V, below + (i - SHORT) * V, V * sizeof *y);
+    }
+    for (int i = 0; i < 2; i++) session_close(s[i]);
+    close_engine(&f);
+}
+
 void test_engine_batch(void **state) {
     (void)state;
     enum { S = 5, N = 20 };

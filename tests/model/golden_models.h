@@ -33,6 +33,8 @@ static const char *const golden_models[] = {
     "granite",
     "cohere2",
     "nemotron",
+    "gpt_neox",
+    "phi",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 
