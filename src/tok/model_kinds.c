@@ -1,4 +1,5 @@
 /* model_kinds.c - the table of kinds of models. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -6,8 +7,41 @@
 #include "tok/encoder.h"
 #include "tok/tokenizer_json.h"
 
+/* U+2581, which stands for a space. */
+static const char mark[] = "\xE2\x96\x81";
+enum { MARK_SIZE = sizeof mark - 1 };
+
+/* Whether a merge joins a mark to what is in front of it and is none. */
+static bool joins_at_mark(const vocab *v, const bpe_merge *m) {
+    const uint64_t pair = m->key - 1;
+    const int32_t a = (int32_t)(pair >> 24), b = (int32_t)(pair & 0xFFFFFF);
+    const token *left = &v->tokens[a], *right = &v->tokens[b];
+    if (right->size < MARK_SIZE ||
+        memcmp(vocab_bytes(v, b), mark, MARK_SIZE) != 0)
+        return false;
+    return left->size < MARK_SIZE ||
+           memcmp(vocab_bytes(v, a) + left->size - MARK_SIZE, mark,
+                  MARK_SIZE) != 0;
+}
+
+/* Where no merge can reach over the start of a word, words are pieces: the
+ * ids are the same, and most words have been seen before. */
+static ar_status cut_words(ar_tokenizer *tok, ar_error *err) {
+    const bpe *b = &tok->bpe;
+    if (!b->chars || b->ignore_merges || tok->n_steps == PIECES_MAX_STEPS ||
+        vocab_find(&tok->vocab, mark, MARK_SIZE) < 0)
+        return AR_OK;
+    for (size_t i = 0; i < b->n_slots; i++)
+        if (b->slots[i].key && joins_at_mark(&tok->vocab, &b->slots[i]))
+            return AR_OK;
+    return tokenizer_add_step(tok, (cut_step){.behavior = CUT_ISOLATED},
+                              "\xE2\x96\x81*[^\xE2\x96\x81]+|\xE2\x96\x81+",
+                              err);
+}
+
 static ar_status finish_bpe(ar_tokenizer *tok, ar_error *err) {
-    return bpe_find_first(&tok->bpe, &tok->vocab, err);
+    TRY(bpe_find_first(&tok->bpe, &tok->vocab, err));
+    return cut_words(tok, err);
 }
 
 static ar_status open_bpe(void **run, const ar_tokenizer *tok, ar_error *err) {

@@ -6,7 +6,7 @@
 #include "tok/byte_chars.h"
 #include "tok/source_build.h"
 
-enum { MAX_PATTERNS = 4 };
+enum { MAX_PATTERNS = 6 };
 
 static const struct {
     const char *name;
