@@ -261,29 +261,41 @@ static ar_status slice_text(render *r, str s, const integer range[4],
     return run_take(r, &t, out);
 }
 
+/* Start, stop, step and the number of elements of a slice of n. */
+static ar_status slice_range(render *r, const value part[3], integer n,
+                             integer out[4]) {
+    integer step = is_integral(part[2]) ? value_integer(part[2]) : 1;
+    if (!step) return run_fail(r, AR_FORMAT, "slice step cannot be zero");
+    if (step > n) step = n + 1;
+    if (step < -n) step = -n - 1;
+    const bool back = step < 0;
+    const integer low = back ? -1 : 0, high = back ? n - 1 : n;
+    integer start = back ? high : low, stop = back ? low : high;
+    TRY(slice_part(r, part[0], low, high, n, &start));
+    TRY(slice_part(r, part[1], low, high, n, &stop));
+    const integer way = back ? start - stop : stop - start;
+    const integer size = back ? -step : step;
+    out[0] = start;
+    out[1] = stop;
+    out[2] = step;
+    out[3] = way > 0 ? (way + size - 1) / size : 0;
+    return AR_OK;
+}
+
 ar_status slice_get(render *r, value v, const value part[3], value *out) {
     TRY(check_defined(r, v));
     if (!is_indexed(v))
         return run_undefined(r, out, "'%s object' has no slices",
                              value_type_name(v));
-    integer step = 1;
-    if (is_integral(part[2])) step = value_integer(part[2]);
-    if (!step) return run_fail(r, AR_FORMAT, "slice step cannot be zero");
-    const integer n = v.type == V_TEXT ? text_length(v.s) : (integer)v.seq->n;
-    if (step > n) step = n + 1;
-    if (step < -n) step = -n - 1;
-    const integer low = step < 0 ? -1 : 0, high = step < 0 ? n - 1 : n;
-    integer start = step < 0 ? high : low, stop = step < 0 ? low : high;
-    TRY(slice_part(r, part[0], low, high, n, &start));
-    TRY(slice_part(r, part[1], low, high, n, &stop));
-    const integer way = step < 0 ? start - stop : stop - start;
-    const integer size = step < 0 ? -step : step;
-    const integer count = way > 0 ? (way + size - 1) / size : 0;
-    if (v.type == V_TEXT)
-        return slice_text(r, v.s, (integer[4]){start, stop, step, count}, out);
-    TRY(run_seq(r, v.type == V_TUPLE ? V_TUPLE : V_LIST, (size_t)count, out));
-    for (integer i = 0; i < count; i++)
-        out->seq->at[i] = v.seq->at[start + i * step];
+    const bool words = v.type == V_TEXT;
+    integer range[4] = {0, 0, 1, 0};
+    TRY(slice_range(r, part, words ? text_length(v.s) : (integer)v.seq->n,
+                    range));
+    if (words) return slice_text(r, v.s, range, out);
+    TRY(run_seq(r, v.type == V_TUPLE ? V_TUPLE : V_LIST, (size_t)range[3],
+                out));
+    for (integer i = 0; i < range[3]; i++)
+        out->seq->at[i] = v.seq->at[range[0] + i * range[2]];
     return AR_OK;
 }
 

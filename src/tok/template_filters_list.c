@@ -381,13 +381,11 @@ ar_status filter_groupby(call *c, value *out) {
     out->seq->n = 0;
     for (size_t i = 0; i < n; i++) {
         const value *const p = pairs.seq->at[i].seq->at;
-        const bool same = i && value_equal(pairs.seq->at[i - 1].seq->at[0],
-                                           p[0], VALUE_DEPTH);
+        const bool same =
+            i && value_equal(pairs.seq->at[i - 1].seq->at[0], p[0]);
         if (!same) {
             size_t k = i; /* as many as are equal */
-            while (k < n &&
-                   value_equal(pairs.seq->at[k].seq->at[0], p[0], VALUE_DEPTH))
-                k++;
+            while (k < n && value_equal(pairs.seq->at[k].seq->at[0], p[0])) k++;
             TRY(add_group(r, *out, p[1], p[2],
                           v_seq(V_LIST, &(seq){.n = k - i})));
         } else {

@@ -38,54 +38,67 @@ static void add_commas(text *t, const char *s) {
     text_adds(t, s + n);
 }
 
-/* `digits` with its sign, filled up to the width. */
+static void add_fill(text *t, str fill, int64_t n) {
+    for (; n > 0; n--) text_add(t, fill.p, fill.n);
+}
+
+/* `body` with its sign, filled up to the width. */
 static void add_field(text *t, const layout *l, const char *sign, str body,
                       bool number) {
     const int64_t size = text_length(body) + (int64_t)strlen(sign);
     const int64_t pad = l->width > size ? l->width - size : 0;
-    char align = l->align;
-    if (!align) align = l->left ? '<' : number ? '>' : '<';
     str fill = l->fill.n ? l->fill : (str){" ", 1};
-    if (l->zero && number && !l->left && !l->align) {
+    char align = l->align;
+    if (!align && l->zero && number && !l->left) {
         align = '=';
         fill = (str){"0", 1};
+    } else if (!align) {
+        align = l->left || !number ? '<' : '>';
     }
-    const int64_t before = align == '<'   ? 0
-                           : align == '^' ? pad / 2
-                           : align == '=' ? 0
-                                          : pad;
-    for (int64_t i = 0; i < before; i++) text_add(t, fill.p, fill.n);
+    const int64_t before = align == '^' ? pad / 2 : align == '>' ? pad : 0;
+    const int64_t between = align == '=' ? pad : 0;
+    add_fill(t, fill, before);
     text_adds(t, sign);
-    for (int64_t i = 0; align == '=' && i < pad; i++)
-        text_add(t, fill.p, fill.n);
+    add_fill(t, fill, between);
     text_add(t, body.p, body.n);
-    for (int64_t i = before; align != '=' && i < pad; i++)
-        text_add(t, fill.p, fill.n);
+    add_fill(t, fill, pad - before - between);
 }
 
 static const char *sign_of(const layout *l, bool minus) {
     return minus ? "-" : l->plus ? "+" : l->space ? " " : "";
 }
 
-static ar_status add_integer(render *r, text *t, const layout *l, value v) {
-    integer i;
-    if (v.type == V_FLOAT)
-        i = v.f < 1e38 && v.f > -1e38 ? (integer)v.f : 0;
-    else if (is_integral(v))
-        i = value_integer(v);
+static ar_status to_integer(render *r, const layout *l, value v, integer *out) {
+    if (is_integral(v))
+        *out = value_integer(v);
+    else if (v.type == V_FLOAT)
+        *out = v.f < 1e38 && v.f > -1e38 ? (integer)v.f : 0;
     else
         return run_fail(r, AR_FORMAT,
                         "%%%c format: a number is required, not %s", l->type,
                         value_type_name(v));
+    return AR_OK;
+}
+
+static int base_of(char type) {
+    switch (type | 0x20) {
+    case 'x': return 16;
+    case 'o': return 8;
+    case 'b': return 2;
+    default: return 10;
+    }
+}
+
+static ar_status add_integer(render *r, text *t, const layout *l, value v) {
+    integer i = 0;
+    TRY(to_integer(r, l, v, &i));
     text plain = {0}, body = {0};
-    const char type = (char)(l->type | 0x20);
-    const int base = type == 'x' ? 16 : type == 'o' ? 8 : type == 'b' ? 2 : 10;
+    const int base = base_of(l->type);
     show_integer(&plain, i, base);
     const char *digits = plain.data ? plain.data : "";
     if (i < 0 && *digits) digits++;
     if (l->alternate && base != 10) text_addf(&body, "0%c", l->type);
-    for (int64_t k = (int64_t)strlen(digits); k < l->precision; k++)
-        text_adds(&body, "0");
+    add_fill(&body, (str){"0", 1}, l->precision - (int64_t)strlen(digits));
     if (l->comma)
         add_commas(&body, digits);
     else
@@ -145,29 +158,14 @@ static ar_status check_layout(render *r, const layout *l) {
 
 static ar_status add_percent(render *r, text *t, layout *l, value v) {
     TRY(check_layout(r, l));
-    switch (l->type) {
-    case 's':
-    case 'r':
-    case 'a':
-        if (!l->left) l->align = '>';
-        return add_shown(r, t, l, v, l->type != 's');
-    case 'd':
-    case 'i':
-    case 'u':
-    case 'x':
-    case 'X':
-    case 'o': return add_integer(r, t, l, v);
-    case 'e':
-    case 'E':
-    case 'f':
-    case 'F':
-    case 'g':
-    case 'G': return add_real(r, t, l, v);
-    case 'c':
-        if (v.type != V_TEXT) return wrong(r, "%c needs a character");
-        return add_shown(r, t, l, v, false);
-    default: return wrong(r, "no such conversion");
-    }
+    if (!l->type) return wrong(r, "no such conversion");
+    if (strchr("diuxXo", l->type)) return add_integer(r, t, l, v);
+    if (strchr("eEfFgG", l->type)) return add_real(r, t, l, v);
+    if (!strchr("srac", l->type)) return wrong(r, "no such conversion");
+    if (l->type == 'c' && v.type != V_TEXT)
+        return wrong(r, "%c needs a character");
+    if (!l->left) l->align = '>';
+    return add_shown(r, t, l, v, l->type == 'r' || l->type == 'a');
 }
 
 static void read_flags(const char **p, const char *end, layout *l) {
@@ -255,28 +253,33 @@ ar_status format_percent(render *r, str format, const value *args, size_t n,
 
 /* ---- {} ---- */
 
+/* The byte at *p, taken if it is one of `set`; else 0. */
+static char take_any(const char **p, const char *end, const char *set) {
+    if (*p >= end || !**p || !strchr(set, **p)) return 0;
+    return *(*p)++;
+}
+
 /* [[fill]align][sign][#][0][width][,][.precision][type] */
 static ar_status read_layout(render *r, str spec, layout *l) {
     const char *p = spec.p, *const end = p + spec.n;
     size_t size = 0;
     if (spec.n) text_first(spec, &size);
-    if (spec.n > size && strchr("<>^=", p[size]) && p[size]) {
+    const char *behind = p + size;
+    l->align = size ? take_any(&behind, end, "<>^=") : 0;
+    if (l->align) {
         l->fill = (str){p, size};
-        p += size;
+        p = behind;
+    } else {
+        l->align = take_any(&p, end, "<>^=");
     }
-    if (p < end && *p && strchr("<>^=", *p)) l->align = *p++;
-    if (p < end && *p && strchr("+- ", *p)) {
-        l->plus = *p == '+';
-        l->space = *p++ == ' ';
-    }
-    if (p < end && *p == '#') l->alternate = *p++ == '#';
-    if (p < end && *p == '0') l->zero = *p++ == '0';
+    const char sign = take_any(&p, end, "+- ");
+    l->plus = sign == '+';
+    l->space = sign == ' ';
+    l->alternate = take_any(&p, end, "#");
+    l->zero = take_any(&p, end, "0");
     l->width = read_number(&p, end);
-    if (p < end && *p == ',') l->comma = *p++ == ',';
-    if (p < end && *p == '.') {
-        p++;
-        l->precision = read_number(&p, end);
-    }
+    l->comma = take_any(&p, end, ",");
+    if (take_any(&p, end, ".")) l->precision = read_number(&p, end);
     if (p < end) l->type = *p++;
     return p == end ? AR_OK : wrong(r, "what follows the type");
 }

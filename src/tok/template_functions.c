@@ -116,27 +116,34 @@ ar_status filter_abs(call *c, value *out) {
     return op_negate(c->r, c->self, out);
 }
 
+static int digit_of(char c) {
+    if (isdigit((unsigned char)c)) return c - '0';
+    return isalpha((unsigned char)c) ? (c | 32) - 'a' + 10 : 99;
+}
+
+/* Whether s, which has a sign behind it, goes on with the mark of its base. */
+static bool has_base_mark(str s, int base) {
+    const char mark = base == 16 ? 'x' : base == 8 ? 'o' : 'b';
+    return s.n > 2 && s.p[0] == '0' && (base == 16 || base == 8 || base == 2) &&
+           (s.p[1] | 0x20) == mark;
+}
+
+/* A single underscore between digits. */
+static bool is_separator(str s, size_t i) {
+    return s.p[i] == '_' && i > 0 && i + 1 < s.n && s.p[i - 1] != '_';
+}
+
 /* Digits in a base, with a sign and single underscores between them. */
 static bool read_integer(str s, int base, integer *out) {
     integer v = 0;
-    size_t i = 0;
     s = text_strip(s);
     const bool minus = s.n && s.p[0] == '-';
-    if (s.n && (s.p[0] == '-' || s.p[0] == '+')) i++;
-    if (s.n > i + 2 && s.p[i] == '0' &&
-        (s.p[i + 1] | 0x20) == (base == 16  ? 'x'
-                                : base == 8 ? 'o'
-                                : base == 2 ? 'b'
-                                            : 0))
-        i += 2;
-    if (i >= s.n) return false;
-    for (size_t start = i; i < s.n; i++) {
-        const int ch = (unsigned char)s.p[i];
-        if (ch == '_' && i > start && i + 1 < s.n && s.p[i - 1] != '_')
-            continue;
-        const int d = isdigit(ch)   ? ch - '0'
-                      : isalpha(ch) ? (ch | 32) - 87
-                                    : 99;
+    if (minus || (s.n && s.p[0] == '+')) s = (str){s.p + 1, s.n - 1};
+    if (has_base_mark(s, base)) s = (str){s.p + 2, s.n - 2};
+    if (!s.n) return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (is_separator(s, i)) continue;
+        const int d = digit_of(s.p[i]);
         if (d >= base || __builtin_mul_overflow(v, base, &v) ||
             __builtin_add_overflow(v, d, &v))
             return false;

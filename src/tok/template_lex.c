@@ -186,30 +186,27 @@ static const char *digits(const lexer *l, const char *p) {
     return p;
 }
 
+/* Behind the exponent at p, or p if there is none. */
+static const char *exponent_end(const lexer *l, const char *p) {
+    if (p + 1 >= l->end || (*p != 'e' && *p != 'E')) return p;
+    const char *q = p + 1;
+    if (*q == '+' || *q == '-') q++;
+    return q < l->end && is_digit(*q) ? digits(l, q) : p;
+}
+
 static token_kind number_end(const lexer *l, const char **at) {
     const char *p = *at;
-    if (*p == '0' && p + 1 < l->end && strchr("xXoObB", p[1])) {
+    if (*p == '0' && p + 1 < l->end && p[1] && strchr("xXoObB", p[1])) {
         for (p += 2; p < l->end && is_word(*p);) p++;
         *at = p;
         return T_INT;
     }
-    p = digits(l, p);
-    token_kind kind = T_INT;
-    const bool may = *at == l->p && l->p[-1] != '.';
-    if (may && p + 1 < l->end && *p == '.' && is_digit(p[1])) {
-        p = digits(l, p + 1);
-        kind = T_FLOAT;
-    }
-    if (may && p + 1 < l->end && (*p == 'e' || *p == 'E')) {
-        const char *q = p + 1;
-        if (*q == '+' || *q == '-') q++;
-        if (q < l->end && is_digit(*q)) {
-            p = digits(l, q);
-            kind = T_FLOAT;
-        }
-    }
-    *at = p;
-    return kind;
+    const char *const whole = *at = digits(l, p);
+    if (p[-1] == '.') return T_INT; /* an index, not a decimal */
+    if (whole + 1 < l->end && *whole == '.' && is_digit(whole[1]))
+        *at = digits(l, whole + 1);
+    *at = exponent_end(l, *at);
+    return *at > whole ? T_FLOAT : T_INT;
 }
 
 static ar_status lex_string(lexer *l, token *out) {

@@ -65,14 +65,14 @@ ar_status method_values(call *c, value *out) {
 ar_status method_list_count(call *c, value *out) {
     integer n = 0;
     for (size_t i = 0; i < c->self.seq->n; i++)
-        n += value_equal(c->self.seq->at[i], c->p[0], VALUE_DEPTH);
+        n += value_equal(c->self.seq->at[i], c->p[0]);
     *out = v_int(n);
     return run_step(c->r, c->self.seq->n * 8);
 }
 
 ar_status method_list_index(call *c, value *out) {
     for (size_t i = 0; i < c->self.seq->n; i++)
-        if (value_equal(c->self.seq->at[i], c->p[0], VALUE_DEPTH)) {
+        if (value_equal(c->self.seq->at[i], c->p[0])) {
             *out = v_int((integer)i);
             return run_step(c->r, i * 8);
         }
@@ -90,8 +90,7 @@ ar_status method_changed(call *c, value *out) {
     value now;
     TRY(run_seq(c->r, V_TUPLE, c->n, &now));
     if (c->n) memcpy(now.seq->at, c->args, c->n * sizeof(value));
-    *out = v_bool(!l->last ||
-                  !value_equal(v_seq(V_TUPLE, l->last), now, VALUE_DEPTH));
+    *out = v_bool(!l->last || !value_equal(v_seq(V_TUPLE, l->last), now));
     l->last = now.seq;
     return AR_OK;
 }

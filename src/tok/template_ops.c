@@ -192,6 +192,10 @@ static ar_status concat(render *r, value a, value b, value *out) {
     return join_text(r, left.s, right.s, out);
 }
 
+static bool is_repeatable(value v) {
+    return v.type == V_TEXT || v.type == V_LIST || v.type == V_TUPLE;
+}
+
 ar_status op_binary(render *r, binary_op op, value a, value b, value *out) {
     static const char *const names[] = {"+",  "-", "*",  "/",
                                         "//", "%", "**", "~"};
@@ -201,13 +205,9 @@ ar_status op_binary(render *r, binary_op op, value a, value b, value *out) {
     if (is_number(a) && is_number(b))
         return reals(r, op, value_real(a), value_real(b), out);
     if (op == B_ADD) return add(r, a, b, out);
-    const bool a_many =
-        a.type == V_TEXT || a.type == V_LIST || a.type == V_TUPLE;
-    const bool b_many =
-        b.type == V_TEXT || b.type == V_LIST || b.type == V_TUPLE;
-    if (op == B_MUL && a_many && is_integral(b))
+    if (op == B_MUL && is_repeatable(a) && is_integral(b))
         return repeat(r, a, value_integer(b), out);
-    if (op == B_MUL && b_many && is_integral(a))
+    if (op == B_MUL && is_repeatable(b) && is_integral(a))
         return repeat(r, b, value_integer(a), out);
     if (op == B_MOD && a.type == V_TEXT) return percent(r, a, b, out);
     return fail_types(r, names[op], a, b);
@@ -232,7 +232,7 @@ static ar_status order_seq(render *r, const seq *a, const seq *b, int *out) {
     const size_t n = a->n < b->n ? a->n : b->n;
     for (size_t i = 0; i < n; i++) {
         TRY(run_step(r, 0));
-        if (value_equal(a->at[i], b->at[i], VALUE_DEPTH)) continue;
+        if (value_equal(a->at[i], b->at[i])) continue;
         r->depth--;
         return op_order(r, a->at[i], b->at[i], out);
     }
@@ -269,6 +269,14 @@ ar_status op_order(render *r, value a, value b, int *out) {
     return run_step(r, a.type == V_TEXT ? a.s.n : 0);
 }
 
+/* Equality that is paid for in steps. */
+static ar_status op_equal(render *r, value a, value b, bool *out) {
+    int64_t work = RUN_STEPS - r->steps;
+    *out = value_equal_within(a, b, &work);
+    r->steps = RUN_STEPS - work;
+    return run_step(r, a.type == V_TEXT ? a.s.n : 0);
+}
+
 ar_status op_contains(render *r, value all, value v, bool *out) {
     *out = false;
     if (all.type == V_TEXT) {
@@ -295,8 +303,8 @@ ar_status op_contains(render *r, value all, value v, bool *out) {
     value items;
     TRY(value_items(r, all, &items));
     for (size_t i = 0; i < items.seq->n && !*out; i++)
-        *out = value_equal(items.seq->at[i], v, VALUE_DEPTH);
-    return run_step(r, items.seq->n * 8);
+        TRY(op_equal(r, items.seq->at[i], v, out));
+    return AR_OK;
 }
 
 ar_status op_compare(render *r, compare_op op, value a, value b, bool *out) {
@@ -304,8 +312,9 @@ ar_status op_compare(render *r, compare_op op, value a, value b, bool *out) {
     switch (op) {
     case C_EQ:
     case C_NE:
-        *out = value_equal(a, b, VALUE_DEPTH) == (op == C_EQ);
-        return run_step(r, a.type == V_TEXT ? a.s.n : 64);
+        TRY(op_equal(r, a, b, out));
+        *out = *out == (op == C_EQ);
+        return AR_OK;
     case C_IN: return op_contains(r, b, a, out);
     case C_NOT_IN:
         TRY(op_contains(r, b, a, out));

@@ -218,6 +218,8 @@ static ar_status parse_call(parser *p, node **inout) {
     node *n;
     TRY(parse_node(p, N_CALL, &n));
     n->a = *inout;
+    n->line = n->a->line; /* a call is where its name is */
+    n->column = n->a->column;
     TRY(parse_arguments(p, &n->list));
     *inout = n;
     return AR_OK;

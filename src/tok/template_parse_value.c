@@ -28,6 +28,14 @@ static int32_t read_hex(const char *p, const char *end, int n) {
     return v;
 }
 
+/* Up to three octal digits at *p. */
+static int32_t read_octal(const char **p, const char *end) {
+    int32_t v = 0;
+    for (int i = 0; i < 3 && *p < end && **p >= '0' && **p <= '7'; i++)
+        v = v * 8 + (*(*p)++ - '0');
+    return v;
+}
+
 /* The escape behind the backslash at p[-1], written to *w; returns where it
  * ends, or NULL if it is wrong. */
 static const char *read_escape(const char *p, const char *end, char **w) {
@@ -44,14 +52,14 @@ static const char *read_escape(const char *p, const char *end, char **w) {
         cp = read_hex(p + 1, end, n);
         p += n + 1;
     } else if (*p >= '0' && *p <= '7') {
-        for (int i = 0; i < 3 && p < end && *p >= '0' && *p <= '7'; i++)
-            cp = cp * 8 + (*p++ - '0');
+        cp = read_octal(&p, end);
     } else {
         *(*w)++ = '\\';
         *(*w)++ = *p;
         return p + 1;
     }
-    if (cp < 0 || cp > 0x10FFFF || (cp >= 0xD800 && cp < 0xE000)) return NULL;
+    const bool surrogate = cp >= 0xD800 && cp < 0xE000;
+    if (cp < 0 || cp > 0x10FFFF || surrogate) return NULL;
     *w += utf8_encode((uint32_t)cp, *w);
     return p;
 }

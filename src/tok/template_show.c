@@ -111,31 +111,41 @@ static ar_status add_view(render *r, text *t, value v) {
     return AR_OK;
 }
 
-static ar_status add_value(render *r, text *t, value v, bool quoted) {
+static ar_status add_space(render *r, text *t, const dict *d) {
+    text_adds(t, "<Namespace ");
+    TRY(add_dict(r, t, d));
+    text_adds(t, ">");
+    return AR_OK;
+}
+
+static ar_status add_many(render *r, text *t, value v) {
     switch ((value_type)v.type) {
-    case V_MISSING:
-    case V_UNDEFINED: text_adds(t, quoted ? "Undefined" : ""); return AR_OK;
-    case V_NONE: text_adds(t, "None"); return AR_OK;
-    case V_BOOL: text_adds(t, v.truth ? "True" : "False"); return AR_OK;
-    case V_INT: show_integer(t, v.i, 10); return AR_OK;
-    case V_FLOAT: show_float(t, v.f); return AR_OK;
     case V_LIST: return add_seq(r, t, v.seq, "[]");
     case V_TUPLE: return add_seq(r, t, v.seq, "()");
-    case V_RANGE: add_range(t, v.seq); return AR_OK;
     case V_KEYS:
     case V_VALUES:
     case V_ITEMS: return add_view(r, t, v);
     case V_DICT: return add_dict(r, t, v.dict);
-    case V_NAMESPACE:
-        text_adds(t, "<Namespace ");
-        TRY(add_dict(r, t, v.dict));
-        text_adds(t, ">");
-        return AR_OK;
-    case V_LOOP:
-        text_addf(t, "<LoopContext %zu/%zu>", v.loop->i + 1, v.loop->n);
-        return AR_OK;
+    case V_NAMESPACE: return add_space(r, t, v.dict);
     default: text_addf(t, "<%s>", value_type_name(v)); return AR_OK;
     }
+}
+
+static ar_status add_value(render *r, text *t, value v, bool quoted) {
+    switch ((value_type)v.type) {
+    case V_MISSING:
+    case V_UNDEFINED: text_adds(t, quoted ? "Undefined" : ""); break;
+    case V_NONE: text_adds(t, "None"); break;
+    case V_BOOL: text_adds(t, v.truth ? "True" : "False"); break;
+    case V_INT: show_integer(t, v.i, 10); break;
+    case V_FLOAT: show_float(t, v.f); break;
+    case V_RANGE: add_range(t, v.seq); break;
+    case V_LOOP:
+        text_addf(t, "<LoopContext %zu/%zu>", v.loop->i + 1, v.loop->n);
+        break;
+    default: return add_many(r, t, v);
+    }
+    return AR_OK;
 }
 
 ar_status show_add(render *r, text *t, value v, bool quoted) {

@@ -120,7 +120,7 @@ ar_status test_sameas(call *c, value *out) {
     if (a.type != b.type) return answer(false, out);
     if (is_seq(a)) return answer(a.seq == b.seq, out);
     if (a.type == V_DICT) return answer(a.dict == b.dict, out);
-    return answer(value_equal(a, b, VALUE_DEPTH), out);
+    return answer(value_equal(a, b), out);
 }
 
 static ar_status remainder_is(call *c, value by, integer want, value *out) {

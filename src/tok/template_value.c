@@ -47,20 +47,22 @@ bool value_hashable(value v) {
     return true;
 }
 
-static bool dict_equal(const dict *a, const dict *b, int depth) {
+static bool equal(value a, value b, int depth, int64_t *work);
+
+static bool dict_equal(const dict *a, const dict *b, int depth, int64_t *work) {
     if (a->n != b->n) return false;
     for (size_t i = 0; i < a->n; i++) {
         const int64_t k = dict_find(b, a->keys[i]);
-        if (k < 0 || !value_equal(a->values[i], b->values[k], depth))
+        if (k < 0 || !equal(a->values[i], b->values[k], depth, work))
             return false;
     }
     return true;
 }
 
-static bool seq_equal(const seq *a, const seq *b, int depth) {
+static bool seq_equal(const seq *a, const seq *b, int depth, int64_t *work) {
     if (a->n != b->n) return false;
     for (size_t i = 0; i < a->n; i++)
-        if (!value_equal(a->at[i], b->at[i], depth)) return false;
+        if (!equal(a->at[i], b->at[i], depth, work)) return false;
     return true;
 }
 
@@ -70,27 +72,30 @@ static bool number_equal(value a, value b) {
     return value_real(a) == value_real(b);
 }
 
-bool value_equal(value a, value b, int depth) {
-    if (depth < 0) return false;
+static bool equal(value a, value b, int depth, int64_t *work) {
+    if (depth < 0 || --*work < 0) return false;
     if (is_number(a) && is_number(b)) return number_equal(a, b);
     if (a.type != b.type) return false;
+    if (a.type == V_TEXT) return str_equal(a.s, b.s);
+    if (a.type == V_DICT) return dict_equal(a.dict, b.dict, depth - 1, work);
+    if (a.type == V_GENERATOR || a.type == V_VALUES) return a.seq == b.seq;
+    if (is_seq(a)) return seq_equal(a.seq, b.seq, depth - 1, work);
     switch ((value_type)a.type) {
-    case V_MISSING:
-    case V_UNDEFINED:
-    case V_NONE: return true;
-    case V_TEXT: return str_equal(a.s, b.s);
-    case V_LIST:
-    case V_TUPLE:
-    case V_KEYS:
-    case V_ITEMS:
-    case V_RANGE: return seq_equal(a.seq, b.seq, depth - 1);
-    case V_DICT: return dict_equal(a.dict, b.dict, depth - 1);
     case V_NAMESPACE: return a.dict == b.dict;
     case V_LOOP: return a.loop == b.loop;
     case V_MACRO: return a.macro == b.macro;
     case V_BUILTIN: return a.builtin == b.builtin;
-    default: return a.seq == b.seq;
+    default: return true;
     }
+}
+
+bool value_equal_within(value a, value b, int64_t *work) {
+    return equal(a, b, VALUE_DEPTH, work);
+}
+
+bool value_equal(value a, value b) {
+    int64_t work = VALUE_WORK;
+    return equal(a, b, VALUE_DEPTH, &work);
 }
 
 const char *value_type_name(value v) {
@@ -119,6 +124,6 @@ int64_t dict_find_text(const dict *d, str key) {
 int64_t dict_find(const dict *d, value key) {
     if (key.type == V_TEXT) return dict_find_text(d, key.s);
     for (size_t i = 0; i < d->n; i++)
-        if (value_equal(d->keys[i], key, VALUE_DEPTH)) return (int64_t)i;
+        if (value_equal(d->keys[i], key)) return (int64_t)i;
     return -1;
 }

@@ -107,10 +107,13 @@ integer value_integer(value v); /* is_integral */
 double value_real(value v);     /* is_number */
 bool value_hashable(value v);
 
-/* As Python's ==; `depth` is the nesting that is left to look into, and
- * values that are nested deeper count as different. */
-bool value_equal(value a, value b, int depth);
-enum { VALUE_DEPTH = 200 };
+/* As Python's ==.  Values that are nested deeper than VALUE_DEPTH, or that
+ * take more than VALUE_WORK comparisons, count as different. */
+enum { VALUE_DEPTH = 200, VALUE_WORK = 1 << 16 };
+bool value_equal(value a, value b);
+/* The same with *work comparisons at most, which are counted down; below 0
+ * the answer means nothing. */
+bool value_equal_within(value a, value b, int64_t *work);
 
 /* Python's name of the type, as error messages have it ("list"). */
 const char *value_type_name(value v);
