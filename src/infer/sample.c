@@ -291,9 +291,9 @@ ar_status sampler_next(sampler *s, const sample_input *in, int32_t *id,
         if (u < mass) break;
     }
     if (s->o.mirostat) {
-        const double surprise =
-            -log2(sample_prob(&s->step.uncut, c->logit[drawn]));
-        s->step.mu -= s->o.mirostat_eta * (surprise - s->o.mirostat_tau);
+        const sample_scale *z = &s->step.uncut;
+        const double bits = (z->max + log(z->sum) - c->logit[drawn]) / log(2);
+        s->step.mu -= s->o.mirostat_eta * (bits - s->o.mirostat_tau);
     }
     *id = c->id[drawn];
     return AR_OK;
