@@ -30,13 +30,12 @@ static void keep_only(candidates *c, int64_t i) {
 }
 
 /* Keep the shortest list, by rising key, whose mass reaches p. */
-static void keep_mass(candidates *c, double p) {
-    const sample_scale z = sample_scale_of(c->logit, c->n);
+static void keep_mass(candidates *c, const sample_scale *z, double p) {
     double mass = 0;
     int64_t n = c->n;
     for (int64_t i = 0; i < n; i++) c->heap[i] = (int32_t)i;
     sample_heap_build(c->key, c->heap, n);
-    do mass += sample_prob(&z, c->logit[sample_heap_pop(c->key, c->heap, &n)]);
+    do mass += sample_prob(z, c->logit[sample_heap_pop(c->key, c->heap, &n)]);
     while (n > 0 && mass < p);
     for (int64_t i = 0; i < n; i++) c->logit[c->heap[i]] = -INFINITY;
     candidates_compact(c);
@@ -63,10 +62,16 @@ void sample_step_top_k(sample_step *s) {
     cut_below(c, c->logit[c->heap[0]]);
 }
 
+/* Those below (1 - p) / 2n have less than 1 - p together, so the others reach
+ * p without them, and the heap is smaller; near 1 rounding could tell. */
 void sample_step_top_p(sample_step *s) {
     candidates *c = s->c;
+    const double p = s->o->top_p;
+    const sample_scale z = sample_scale_of(c->logit, c->n);
+    if (p < 1 - 1e-6)
+        cut_below(c, z.max + log(z.sum * (1 - p) / (2 * (double)c->n)));
     for (int64_t i = 0; i < c->n; i++) c->key[i] = -c->logit[i];
-    keep_mass(c, s->o->top_p);
+    keep_mass(c, &z, p);
 }
 
 void sample_step_min_p(sample_step *s) {
@@ -89,7 +94,7 @@ void sample_step_typical_p(sample_step *s) {
     }
     for (int64_t i = 0; i < c->n; i++)
         c->key[i] = fabs(-log(c->key[i]) - entropy);
-    keep_mass(c, s->o->typical_p);
+    keep_mass(c, &z, s->o->typical_p);
 }
 
 /* Keep l >= max - n * (standard deviation of the logits that are left). */

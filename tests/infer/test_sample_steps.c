@@ -82,6 +82,36 @@ void test_sample_cuts(void **state) {
     expect(&o, P(1, exp(2), exp(4)), 3, NULL, 0, P(0, 0, 1));
 }
 
+/* How many of p [v], which falls, it takes to reach `mass`. */
+static int64_t reach(const double *p, int64_t v, double mass) {
+    double sum = 0;
+    int64_t n = 0;
+    do sum += p[n++];
+    while (n < v && sum < mass);
+    return n;
+}
+
+void test_sample_top_p_many(void **state) {
+    (void)state;
+    /* Falling probabilities of many shapes: a prefix is kept, and which does
+     * not depend on where the tokens stand. */
+    enum { V = MOST };
+    for (uint64_t t = 0; t < 200; t++) {
+        double p[V], logits[V], probs[V], sum = 0;
+        const double steep = rng_uniform(t, 0, 0);
+        for (int i = 0; i < V; i++) p[i] = pow(steep, i / (1 + (int)t % 4));
+        for (int i = 0; i < V; i++) sum += p[i];
+        for (int i = 0; i < V; i++) p[i] /= sum;
+        sample_options o = sample_options_default();
+        o.top_p = t % 3 ? rng_uniform(t, 0, 1) : 1 - pow(10, -(int)(t % 7));
+        const int64_t kept = reach(p, V, o.top_p);
+        for (int i = 0; i < V; i++) logits[i] = log(p[i]);
+        probs_of(&o, logits, V, NULL, 0, probs);
+        for (int i = 0; i < V; i++)
+            if (p[i] > 1e-300) assert_int_equal(probs[i] > 0, i < kept);
+    }
+}
+
 void test_sample_penalties(void **state) {
     (void)state;
     const double p[4] = {exp(2), exp(-2), 1, exp(1)};
