@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/line_edit.h"
 #include "cli/options.h"
+#include "cli/sample_options.h"
 #include "cli/think.h"
 #include "infer/infer.h"
 #include "model/model.h"
@@ -16,18 +17,21 @@
 typedef struct chat_args {
     device_args on;
     const char *model, *system, *load;
-    int64_t n, context, seed;
-    sample_options sample;
+    int64_t n, context;
+    sample_args sampling;
     bool stats;
 } chat_args;
 
 static const chat_args defaults = {
     .on = DEVICE_DEFAULTS,
-    .sample = {.temperature = 0.7,
-               .top_k = 40,
-               .top_p = 0.95,
-               .typical_p = 1,
-               .repetition = 1},
+    .sampling =
+        {
+#define SAMPLER(...)
+#define OPTION(type, field, flag, off, usual, ...) .options.field = (usual),
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
+        },
 };
 
 static const cli_option options[] = {
@@ -41,19 +45,9 @@ static const cli_option options[] = {
      "most tokens of an answer; default: what the context has"},
     {"--context", "-c", CLI_INT, false, offsetof(chat_args, context), "N",
      "tokens kept in memory; default: the model's, at most 8192"},
-    {"--temp", NULL, CLI_REAL, false, offsetof(chat_args, sample.temperature),
-     "X", "temperature; 0 is greedy; default 0.7"},
-    {"--top-k", NULL, CLI_INT, false, offsetof(chat_args, sample.top_k), "N",
-     "choose among the N likeliest; 0 = all; default 40"},
-    {"--top-p", NULL, CLI_REAL, false, offsetof(chat_args, sample.top_p), "X",
-     "choose among the likeliest that together have X; default 0.95"},
-    {"--min-p", NULL, CLI_REAL, false, offsetof(chat_args, sample.min_p), "X",
-     "leave out what is less than X times as likely as the likeliest"},
-    {"--repeat-penalty", NULL, CLI_REAL, false,
-     offsetof(chat_args, sample.repetition), "X",
-     "divide the scores of tokens already there; default 1"},
-    {"--seed", NULL, CLI_INT, false, offsetof(chat_args, seed), "N",
-     "the same seed gives the same answers; default 0"},
+#define SAMPLE_ARGS chat_args
+#include "cli/sample_options.def"
+#undef SAMPLE_ARGS
     {"--stats", NULL, CLI_FLAG, false, offsetof(chat_args, stats), NULL,
      "tokens per second and context used, after each answer"},
     DEVICE_OPTIONS(chat_args),
@@ -62,6 +56,8 @@ static const cli_option options[] = {
 
 typedef struct talk {
     const chat_args *args;
+    sample_args sampling; /* as /set left it */
+    ar_tokenizer *tok;    /* for the sampler */
     model *model;
     engine *engine;
     chat *chat;
@@ -120,35 +116,62 @@ static ar_status say_load(talk *t, char *rest, ar_error *err) {
     return chat_load(t->chat, rest, err);
 }
 
+/* What /set knows by the names of the options. */
+static const struct {
+    const char *name;
+    bool whole;    /* int64_t, else double */
+    size_t offset; /* in sample_options */
+} numbers[] = {
+#define WHOLE_double false
+#define WHOLE_int64_t true
+#define SAMPLER(...)
+#define OPTION(type, field, flag, ...)                                         \
+    {flag, WHOLE_##type, offsetof(sample_options, field)},
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
+};
+
+static bool set_number(sample_options *o, const char *name, double x) {
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        void *field = (char *)o + numbers[i].offset;
+        if (strcmp(numbers[i].name, name)) continue;
+        if (numbers[i].whole)
+            *(int64_t *)field = (int64_t)x;
+        else
+            *(double *)field = x;
+        return true;
+    }
+    return false;
+}
+
+static ar_status new_sampler(talk *t, const sample_args *a, ar_error *err) {
+    sampler *s;
+    const model_config *c = &t->model->config;
+    TRY(sample_args_open(&s, a, t->tok, c->n_vocab, c->n_ctx, err));
+    sampler_close(t->request.sampler);
+    t->request.sampler = s;
+    t->sampling = *a;
+    return AR_OK;
+}
+
 /* NAME VALUE; nothing is changed where the value is out of range. */
 static ar_status say_set(talk *t, char *rest, ar_error *err) {
-    chat_request r = t->request;
+    sample_args a = t->sampling;
     char *given = strchr(rest, ' '), *end;
     if (given) *given++ = 0;
     const double x = given ? strtod(given, &end) : 0;
-    if (!given || end == given || *end)
+    if (!given || end == given || *end || !(x > -1e15 && x < 1e15))
         return error_set(err, AR_USAGE,
-                         "/set: a name (temp top-k top-p min-p "
-                         "repeat-penalty seed tokens) and a number");
-    if (!strcmp(rest, "temp"))
-        r.sample.temperature = x;
-    else if (!strcmp(rest, "top-k"))
-        r.sample.top_k = (int64_t)x;
-    else if (!strcmp(rest, "top-p"))
-        r.sample.top_p = x;
-    else if (!strcmp(rest, "min-p"))
-        r.sample.min_p = x;
-    else if (!strcmp(rest, "repeat-penalty"))
-        r.sample.repetition = x;
+                         "/set: a name (an option's: temp, top-k, seed, "
+                         "tokens ...) and a number");
+    if (!strcmp(rest, "tokens"))
+        t->request.n = x < 0 ? 0 : (int64_t)x;
     else if (!strcmp(rest, "seed"))
-        r.sample.seed = (uint64_t)x;
-    else if (!strcmp(rest, "tokens"))
-        r.n = (int64_t)x;
-    else
+        a.seed = (int64_t)x;
+    else if (!set_number(&a.options, rest, x))
         return error_set(err, AR_USAGE, "/set: there is no \"%.40s\"", rest);
-    TRY(sample_check(&r.sample, err));
-    t->request = r;
-    return AR_OK;
+    return new_sampler(t, &a, err);
 }
 
 static ar_status say_stats(talk *t, char *rest, ar_error *err) {
@@ -176,8 +199,7 @@ static const struct {
     {"/save", "FILE: write the conversation", say_save},
     {"/load", "FILE: go on with one", say_load},
     {"/set",
-     "NAME VALUE: temp, top-k, top-p, min-p, repeat-penalty, seed, "
-     "tokens",
+     "NAME VALUE: an option of sampling (temp, top-p ...), seed, tokens",
      say_set},
     {"/stats", "speed and context after each answer, on or off", say_stats},
     {"/help", "this list", say_help},
@@ -274,7 +296,9 @@ static ar_status open_all(talk *t, ar_error *err) {
     if (context < t->model->config.n_ctx)
         config_set_context(&t->model->config, context);
     TRY(engine_open(&t->engine, t->model, &o, err));
+    TRY(model_tokenizer(&t->tok, t->model, err));
     TRY(chat_open(&t->chat, t->model, t->engine, err));
+    TRY(new_sampler(t, &a->sampling, err));
     if (a->load) TRY(chat_load(t->chat, a->load, err));
     if (a->system) TRY(chat_say(t->chat, "system", a->system, err));
     t->input = line_edit_open("arcane");
@@ -292,14 +316,12 @@ static void greet(const talk *t) {
 
 static ar_status run(const void *parsed, ar_error *err) {
     talk t = {.args = parsed};
-    t.request = (chat_request){
-        .sample = t.args->sample, .n = t.args->n, .on_text = show, .ctx = &t};
-    t.request.sample.seed = (uint64_t)t.args->seed;
+    t.request = (chat_request){.n = t.args->n, .on_text = show, .ctx = &t};
     t.stats = t.args->stats;
     if (t.args->n < 0 || t.args->context < 0)
         return error_set(err, AR_USAGE, "%s: less than 0",
                          t.args->n < 0 ? "-n" : "--context");
-    TRY(sample_check(&t.request.sample, err));
+    TRY(sample_args_check(&t.args->sampling, err));
     ar_status s = open_all(&t, err);
     if (s == AR_OK) {
         const struct sigaction on_int = {.sa_handler = on_interrupt};
@@ -309,7 +331,9 @@ static ar_status run(const void *parsed, ar_error *err) {
         s = converse(&t, err);
     }
     line_edit_close(t.input);
+    sampler_close(t.request.sampler);
     chat_close(t.chat);
+    ar_tokenizer_close(t.tok);
     engine_close(t.engine);
     model_close(t.model);
     return s;

@@ -29,8 +29,7 @@ struct chat {
     int n_stops;
     int32_t *ids; /* [n_ctx + 1] what the session has seen, then more */
     int64_t n_seen;
-    double *logits, *probs;
-    int32_t *work;
+    double *logits; /* [V] */
 };
 
 /* ---- opening ---- */
@@ -75,9 +74,7 @@ static ar_status open_all(chat *c, engine *e, ar_error *err) {
     c->turns = json_array();
     c->ids = mem_new(int32_t, config->n_ctx + 1);
     c->logits = mem_new(double, config->n_vocab);
-    c->probs = mem_new(double, config->n_vocab);
-    c->work = mem_new(int32_t, config->n_vocab);
-    if (!c->turns || !c->ids || !c->logits || !c->probs || !c->work)
+    if (!c->turns || !c->ids || !c->logits)
         return error_set(err, AR_NOMEM, "no memory for a conversation");
     add_stop(c, ar_tokenizer_eos(c->tok));
     add_stop(c, config->eos);
@@ -106,8 +103,6 @@ void chat_close(chat *c) {
     json_decref(c->turns);
     mem_free(c->ids);
     mem_free(c->logits);
-    mem_free(c->probs);
-    mem_free(c->work);
     mem_free(c);
 }
 
@@ -344,9 +339,9 @@ static ar_status write_answer(chat *c, const chat_request *r,
     bool more = true;
     const int64_t most = r->n > 0 ? r->n : config->n_ctx;
     while (more && out->n_answer < most && c->n_seen < config->n_ctx) {
-        const sample_input in = {config->n_vocab, c->logits, c->ids,
-                                 c->n_seen,       c->probs,  c->work};
-        const int32_t id = sample_token(&r->sample, &in, c->n_seen);
+        const sample_input in = {c->logits, c->ids, c->n_seen, c->n_seen};
+        int32_t id;
+        TRY(sampler_next(r->sampler, &in, &id, err));
         if (is_stop(c, id)) break;
         TRY(ar_tokenizer_stream_add(stream, id, &p, &n, err));
         more = give(r, answer, p, n);

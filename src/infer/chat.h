@@ -39,7 +39,7 @@ ar_status chat_save(const chat *c, const char *path, ar_error *err);
 ar_status chat_load(chat *c, const char *path, ar_error *err);
 
 typedef struct chat_request {
-    sample_options sample;
+    sampler *sampler; /* borrowed */
     int64_t n; /* tokens of the answer at most; 0 = what the context has */
     /* A piece of the answer as it comes, whole characters; false stops. */
     bool (*on_text)(void *ctx, const char *text, size_t n);

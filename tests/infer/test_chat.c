@@ -9,6 +9,7 @@ typedef struct fixture {
     model *m;
     engine *e;
     chat *c;
+    sampler *greedy;
     text said;
     int64_t stop_after; /* pieces; 0 = never */
 } fixture;
@@ -21,10 +22,14 @@ static void open_chat(fixture *f, const char *file, int64_t context) {
     if (context) config_set_context(&f->m->config, context);
     assert_ok(engine_open(&f->e, f->m, NULL, err));
     assert_ok(chat_open(&f->c, f->m, f->e, err));
+    sample_options o = sample_options_default();
+    o.temperature = 0;
+    assert_ok(sampler_open(&f->greedy, &o, f->m->config.n_vocab, 0, err));
 }
 
 static void close_chat(fixture *f) {
     chat_close(f->c);
+    sampler_close(f->greedy);
     engine_close(f->e);
     model_close(f->m);
     text_close(&f->said);
@@ -38,11 +43,8 @@ static bool listen(void *ctx, const char *p, size_t n) {
 
 static chat_stats ask(fixture *f, const char *question, int64_t n) {
     chat_stats s;
-    chat_request r = {.sample = sample_options_default(),
-                      .n = n,
-                      .on_text = listen,
-                      .ctx = f};
-    r.sample.temperature = 0;
+    const chat_request r = {
+        .sampler = f->greedy, .n = n, .on_text = listen, .ctx = f};
     text_clear(&f->said);
     assert_ok(chat_say(f->c, "user", question, err));
     assert_ok(chat_answer(f->c, &r, &s, err));
@@ -135,8 +137,9 @@ void test_chat_too_long(void **state) {
     (void)state;
     fixture f;
     chat_stats s;
-    const chat_request r = {.sample = sample_options_default()};
+    chat_request r = {0};
     open_chat(&f, "qwen3_q8_0.gguf", 96);
+    r.sampler = f.greedy;
     text t = {0};
     for (int i = 0; i < 400; i++) text_adds(&t, "x y z ");
     assert_ok(chat_say(f.c, "user", t.data, err));

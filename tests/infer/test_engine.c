@@ -57,8 +57,8 @@ static void check_prompts(engine *e, const json_t *io, double tolerance) {
 }
 
 static void check_greedy(engine *e, const json_t *io) {
-    int32_t ids[256], want[64], work[V], next;
-    double y[V], probs[V];
+    int32_t ids[256], want[64], next;
+    double y[V];
     sample_options o = sample_options_default();
     o.temperature = 0;
     const int64_t p = json_integer_value(json_object_get(io, "greedy_prompt"));
@@ -66,13 +66,17 @@ static void check_greedy(engine *e, const json_t *io) {
         json_array_get(json_object_get(io, "prompts"), (size_t)p), ids, 256);
     const int64_t m = golden_ids(json_object_get(io, "greedy"), want, 64);
     session *s;
+    sampler *greedy;
+    assert_ok(sampler_open(&greedy, &o, V, 0, err));
     assert_ok(session_open(&s, e, err));
     assert_ok(session_feed(s, ids, n, false, y, err));
     for (int64_t i = 0; i < m; i++) {
-        next = sample_token(&o, &(sample_input){V, y, NULL, 0, probs, work}, i);
+        const sample_input in = {y, NULL, 0, i};
+        assert_ok(sampler_next(greedy, &in, &next, err));
         assert_int_equal(next, want[i]);
         assert_ok(engine_step(e, &s, &next, 1, y, err));
     }
+    sampler_close(greedy);
     session_close(s);
 }
 

@@ -41,10 +41,12 @@ static void check_logits(engine *e, const json_t *record, double tolerance) {
 }
 
 static void check_greedy(engine *e, const json_t *record, int64_t n_vocab) {
-    int32_t ids[MOST], want[64], work[MOST];
-    double y[MOST], probs[MOST];
+    int32_t ids[MOST], want[64], id;
+    double y[MOST];
+    sampler *greedy;
     sample_options o = sample_options_default();
     o.temperature = 0;
+    assert_ok(sampler_open(&greedy, &o, n_vocab, 0, err));
     session *s;
     const size_t p =
         (size_t)json_integer_value(json_object_get(record, "greedy_prompt"));
@@ -54,12 +56,13 @@ static void check_greedy(engine *e, const json_t *record, int64_t n_vocab) {
     assert_ok(session_open(&s, e, err));
     assert_ok(session_feed(s, ids, n, false, y, err));
     for (int64_t i = 0; i < m; i++) {
-        const sample_input in = {n_vocab, y, NULL, 0, probs, work};
-        const int32_t id = sample_token(&o, &in, i);
+        const sample_input in = {y, NULL, 0, i};
+        assert_ok(sampler_next(greedy, &in, &id, err));
         assert_int_equal(id, want[i]);
         assert_ok(engine_step(e, &s, &id, 1, y, err));
     }
     session_close(s);
+    sampler_close(greedy);
 }
 
 static void check_file(int i, const char *where, double tolerance) {
