@@ -6,6 +6,7 @@
 #include "model/config.h"
 #include "model/decoder.h"
 #include "model/params.h"
+#include "model/survey.h"
 
 /* Read-only; any number of engines and trainers may use one. */
 typedef struct model {
