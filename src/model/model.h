@@ -5,6 +5,7 @@
 #include "format/weights.h"
 #include "model/config.h"
 #include "model/decoder.h"
+#include "model/export.h"
 #include "model/params.h"
 #include "model/survey.h"
 
