@@ -30,6 +30,7 @@ enum gguf_kind {
 #undef GGUF_KIND
     GGUF_KIND_COUNT
 };
+const char *gguf_kind_name(unsigned kind); /* "u8" */
 
 /* A key and its value: `count` elements of one kind.  Without `is_array` it is
  * a single value, which reads like an array of one. */

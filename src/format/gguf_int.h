@@ -21,7 +21,6 @@ enum {
 
 /* Bytes of one value; 0 for strings, arrays and kinds there are not. */
 size_t gguf_kind_size(unsigned kind);
-const char *gguf_kind_name(unsigned kind);
 ar_type gguf_type_of(uint32_t number); /* AR_NONE if it has no row */
 int gguf_type_number(ar_type t);       /* -1 if the format lacks it */
 bool gguf_alignment_ok(int64_t alignment);

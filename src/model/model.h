@@ -5,7 +5,9 @@
 #include "format/weights.h"
 #include "model/config.h"
 #include "model/decoder.h"
+#include "model/export.h"
 #include "model/params.h"
+#include "model/survey.h"
 
 /* Read-only; any number of engines and trainers may use one. */
 typedef struct model {
