@@ -112,7 +112,7 @@ static ar_status add_tokenizer_json(json_t *o, const char *folder,
     if (json_is_object(words)) put_int(o, "words", json_object_size(words));
     if (json_is_array(words)) put_int(o, "words", json_array_size(words));
     json_decref(root);
-    const ar_status s = open_tokenizer(&tok, folder, &why);
+    const ar_status s = ar_tokenizer_open(&tok, folder, &why);
     if (s == AR_NOMEM) return error_set(err, s, "%s", why.message);
     json_object_set_new(o, "readable", json_boolean(s == AR_OK));
     if (s != AR_OK) {
