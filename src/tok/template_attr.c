@@ -285,8 +285,8 @@ static ar_status slice_range(render *r, const value part[3], integer n,
 ar_status slice_get(render *r, value v, const value part[3], value *out) {
     TRY(check_defined(r, v));
     if (!is_indexed(v))
-        return run_undefined(r, out, "'%s object' has no slices",
-                             value_type_name(v));
+        return run_fail(r, AR_FORMAT, "'%s' object is not subscriptable",
+                        value_type_name(v));
     const bool words = v.type == V_TEXT;
     integer range[4] = {0, 0, 1, 0};
     TRY(slice_range(r, part, words ? text_length(v.s) : (integer)v.seq->n,

@@ -168,9 +168,15 @@ static arguments rest_of(const call *c, size_t n) {
     return (arguments){(value *)c->args + n, c->n - n, (dict *)c->named};
 }
 
+/* What is walked: nothing, if it is false in any way, None too. */
+static ar_status walked(call *c, value *out) {
+    if (!value_truth(c->self)) return run_seq(c->r, V_LIST, 0, out);
+    return value_items(c->r, c->self, out);
+}
+
 ar_status filter_map(call *c, value *out) {
     value items;
-    TRY(value_items(c->r, c->self, &items));
+    TRY(walked(c, &items));
     const int64_t by = dict_find_text(c->named, (str){"attribute", 9});
     const int64_t or_else = dict_find_text(c->named, (str){"default", 7});
     if (by < 0 && (!c->n || c->args[0].type != V_TEXT))
@@ -192,7 +198,7 @@ ar_status filter_map(call *c, value *out) {
 
 static ar_status choose(call *c, bool by_attribute, bool keep, value *out) {
     value items;
-    TRY(value_items(c->r, c->self, &items));
+    TRY(walked(c, &items));
     const size_t first = by_attribute ? 1 : 0;
     if (by_attribute && !c->n)
         return run_fail(c->r, AR_FORMAT,

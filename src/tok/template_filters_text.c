@@ -173,6 +173,10 @@ static bool next_line(str *rest, str *line) {
 ar_status filter_indent(call *c, value *out) {
     str s, line, by = {0};
     integer width = 4;
+    TRY(check_defined(c->r, c->self));
+    if (c->self.type != V_TEXT)
+        return run_fail(c->r, AR_FORMAT, "indent needs a string, not %s",
+                        value_type_name(c->self));
     TRY(self_text(c, &s));
     if (arg_given(c, 0) && c->p[0].type == V_TEXT)
         by = c->p[0].s;

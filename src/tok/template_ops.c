@@ -181,6 +181,11 @@ static ar_status reals(render *r, binary_op op, double a, double b,
 static ar_status percent(render *r, value a, value b, value *out) {
     const dict none = {0};
     const bool many = b.type == V_TUPLE;
+    if ((b.type == V_LIST || b.type == V_DICT) &&
+        text_find(a.s, (str){"%", 1}, 0) < 0) {
+        *out = a; /* these may be left over, as with a mapping */
+        return AR_OK;
+    }
     return format_percent(r, a.s, many ? b.seq->at : &b, many ? b.seq->n : 1,
                           b.type == V_DICT ? b.dict : &none, out);
 }

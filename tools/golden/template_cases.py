@@ -362,6 +362,9 @@ ms | map(attribute='role') | unique | list | length
 messages is defined
 (l | map('string')) is defined
 l | map('upper') | list
+z | map('upper') | list
+z | selectattr('x') | list
+z | list
 l.0
 d.a.x.1.y
 ms[0].role ~ ms[-1]['content']
