@@ -11,8 +11,8 @@
 
 struct model;
 
-/* What a tensor of type t, a weight of the model, is to be; called twice for
- * each. */
+/* What a tensor of type t, a weight of the file that is written, is to be; what
+ * it cannot be becomes f32. */
 typedef ar_type export_choose(void *ctx, const param_spec *s, ar_type t);
 
 typedef struct export_options {

@@ -35,6 +35,13 @@ const char *export_gguf_arch(enum arch_id arch, bool *pairs) {
     return NULL;
 }
 
+/* Metadata are f32. */
+static bool near(double a, double b) {
+    return fabs(a - b) <= 2e-7 * (fabs(a) + fabs(b));
+}
+
+static double or_one(double x) { return x != 0 ? x : 1; }
+
 /* A writer and the word that its keys begin with. */
 typedef struct target {
     gguf_writer *w;
@@ -65,7 +72,8 @@ static bool wanted(const model_config *c, size_t field, const char *name) {
             *)(const void *)((const char *)&arch_table[c->arch].traits + field);
     if (field == offsetof(model_config, norm_eps))
         return (strstr(name, "rms") != NULL) == (c->norm == NORM_RMS);
-    return x != by_default || (x != 0 && x != 1);
+    if (field == offsetof(model_config, attn_scale)) return x != 0;
+    return or_one(x) != or_one(by_default) || (x != 0 && x != 1);
 }
 
 static void put_rope(const target *t, const model_config *c) {
@@ -108,13 +116,6 @@ void export_gguf_config(gguf_writer *w, const model_config *c,
     }
     if (c->pos == POS_ROPE) put_rope(&t, c);
 }
-
-/* Metadata are f32. */
-static bool near(double a, double b) {
-    return fabs(a - b) <= 2e-7 * (fabs(a) + fabs(b));
-}
-
-static double or_one(double x) { return x != 0 ? x : 1; }
 
 static bool same_windows(const model_config *a, const model_config *b) {
     for (int64_t l = 0; l < a->n_layers; l++) {

@@ -186,9 +186,7 @@ static void put_scores(tok_export *t, const json_t *merges) {
     gguf_put_array(t->w, "tokenizer.ggml.scores", GGUF_F32, t->scores, t->n);
 }
 
-/* The id of a special token that tokenizer_config.json names, or -1. */
-static int64_t named_id(const tok_export *t, const char *key) {
-    const json_t *name = json_object_get(t->settings, key);
+static int64_t id_of(const tok_export *t, const json_t *name) {
     if (json_is_object(name)) name = json_object_get(name, "content");
     if (!json_is_string(name)) return -1;
     const gguf_string s = string_of(name);
@@ -199,14 +197,23 @@ static int64_t named_id(const tok_export *t, const char *key) {
     return -1;
 }
 
+/* The id of a special token that tokenizer_config.json names, or -1. */
+static int64_t named_id(const tok_export *t, const char *key) {
+    return id_of(t, json_object_get(t->settings, key));
+}
+
 static void put_id(const tok_export *t, const char *key, int64_t id) {
     if (id >= 0 && id < t->n) gguf_put_int(t->w, key, GGUF_U32, id);
 }
 
 static void put_specials(tok_export *t) {
     const int64_t bos = named_id(t, "bos_token"),
-                  eos = named_id(t, "eos_token"),
-                  unk = named_id(t, "unk_token");
+                  eos = named_id(t, "eos_token");
+    int64_t unk = named_id(t, "unk_token");
+
+    if (unk < 0)
+        unk = id_of(
+            t, json_object_get(json_object_get(t->root, "model"), "unk_token"));
     put_id(t, "tokenizer.ggml.bos_token_id", bos >= 0 ? bos : t->c->bos);
     put_id(t, "tokenizer.ggml.eos_token_id", eos >= 0 ? eos : t->c->eos);
     put_id(t, "tokenizer.ggml.padding_token_id", named_id(t, "pad_token"));

@@ -6,6 +6,7 @@
 #include "model/config.h"
 #include "model/decoder.h"
 #include "model/export.h"
+#include "model/export_mix.h"
 #include "model/params.h"
 #include "model/survey.h"
 

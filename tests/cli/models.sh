@@ -18,6 +18,15 @@ also() {
     if grep -qE -- "$2" out; then pass; else fail "$1: no \"$2\""; fi
 }
 
+cat >tiny.json <<'EOF'
+{"model": {"config": {"model_type": "llama", "vocab_size": 256,
+   "max_position_embeddings": 64, "num_hidden_layers": 1, "hidden_size": 64,
+   "num_attention_heads": 2, "intermediate_size": 128,
+   "bos_token_id": null, "eos_token_id": null}},
+ "tokenizer": {"path": "bytes"}, "data": {"batch": 2}, "budget": "6steps",
+ "eval": {"every": 6, "batches": 1}, "device": {"threads": 1}}
+EOF
+
 # ---- inspect ----
 
 for m in "$models"/*/; do
@@ -172,6 +181,37 @@ refuses "no GGUF form" 1 'no GGUF form of nemotron' "$a" convert \
     "$models/nemotron" --to gguf --out x
 refuses "a folder" 1 '^arcane convert: \.' "$a" convert "$models/gpt2" --to gguf \
     --out .
+
+# ---- quantize ----
+
+for type in q4_0 q8_0 iq4_nl q4_k q6_k q4_k_m iq4_xs_m; do
+    ok "to $type" "$a" quantize "$gguf/llama_mixed.gguf" --to $type \
+        --out q.gguf
+    ok "$type runs" "$a" run q.gguf --ids 1,2,3 -n 4 --greedy --json
+done
+ok "to q4_k_m" "$a" quantize "$gguf/llama_mixed.gguf" --to q4_k_m --out q.gguf
+says "q4_k_m" '^  q6_k +6 ' "$a" inspect q.gguf
+also "q4_k_m, rest" '^  q4_k +10 '
+also "q4_k_m, tokenizer" 'vocabulary +448'
+says "short rows" 'not whole blocks' "$a" quantize "$models/llama" --to q4_k \
+    --out q.gguf
+refuses "check without a tokenizer" 1 'tokenizer.json' "$a" quantize \
+    "$models/gpt2" --to q8_0 --out no.gguf --check "$golden/training/corpus.txt"
+holds "check first" ! -e no.gguf
+refuses "odd type" 2 'q3_z' "$a" quantize "$models/gpt2" --to q3_z --out x
+
+# More bits, less divergence; none is none.
+head -c 20000 "$golden/training/corpus.txt" >corpus.txt
+ok "a run" "$a" train corpus.txt --config tiny.json --out run
+head -c 3000 "$golden/training/corpus.txt" >text
+for type in q8_0 q4_0; do
+    ok "check $type" "$a" quantize run --to $type --out q.gguf --check text \
+        --json
+    mv out $type.json
+done
+ok "divergence" python3 -c 'import json
+a, b = (json.load(open(t + ".json"))["kl_divergence"] for t in ("q8_0", "q4_0"))
+assert 0 < a < b < 1, (a, b)'
 
 # ---- damage ----
 
