@@ -95,15 +95,14 @@ static ar_status compare(engine *const e[2], const int32_t *ids, int64_t n,
     return s;
 }
 
-static ar_status read_ids(const char *folder, const char *path, int32_t *ids,
+static ar_status read_ids(const model *m, const char *path, int32_t *ids,
                           int64_t *n, ar_error *err) {
     ar_tokenizer *tok = NULL;
     char *text = NULL;
     size_t size = 0, count = 0;
-    TRY(open_tokenizer(&tok, folder, err));
+    TRY(model_tokenizer(&tok, m, err));
     if (!tok)
-        return error_set(err, AR_FORMAT, "%.200s: has no tokenizer.json",
-                         folder);
+        return error_set(err, AR_FORMAT, "%.200s: has no tokenizer", m->folder);
     ar_status s = file_read(path, MAX_TEXT, &text, &size, err);
     if (s == AR_OK)
         s = ar_tokenizer_encode(tok, text, size, 0, ids, MOST_TOKENS, &count,
@@ -183,7 +182,7 @@ static ar_status quantize(const quantize_args *a, const model *m,
     const export_options o = {.choose = choose, .progress = show, .ctx = mix};
     int64_t n = 0;
     double kl = 0;
-    if (a->check) TRY(read_ids(m->folder, a->check, ids, &n, err));
+    if (a->check) TRY(read_ids(m, a->check, ids, &n, err));
     progress_begin(&bar, "quantizing");
     const ar_status s = export_gguf(m, a->out, &o, err);
     progress_end(&bar);

@@ -195,7 +195,7 @@ also "q4_k_m, rest" '^  q4_k +10 '
 also "q4_k_m, tokenizer" 'vocabulary +448'
 says "short rows" 'not whole blocks' "$a" quantize "$models/llama" --to q4_k \
     --out q.gguf
-refuses "check without a tokenizer" 1 'tokenizer.json' "$a" quantize \
+refuses "check without a tokenizer" 1 'tokenizer' "$a" quantize \
     "$models/gpt2" --to q8_0 --out no.gguf --check "$golden/training/corpus.txt"
 holds "check first" ! -e no.gguf
 refuses "odd type" 2 'q3_z' "$a" quantize "$models/gpt2" --to q3_z --out x
