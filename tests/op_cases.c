@@ -204,12 +204,33 @@ static double draw(const case_input *in, int k, int64_t i) {
     return in->low + u * (in->high - in->low);
 }
 
+/* Blocks are encoded row by row of the leaf. */
+static void fill_blocks(op_case_program *p, int k) {
+    enum { MOST = 2048 };
+    const case_input *in = &p->row->in[k];
+    const shape s = graph_shape(&p->g, p->leaf[k]);
+    const int64_t n = shape_last(&s), rows = shape_count(&s) / n;
+    float x[MOST] = {0};
+    for (int64_t r = 0; r < rows && n <= MOST; r++) {
+        unsigned char *to = leaf_data(p, p->leaf[k]);
+        for (int64_t i = 0; i < n; i++)
+            x[i] = (float)(in->low + (in->high - in->low) *
+                                         rng_uniform(2024, (uint64_t)k,
+                                                     (uint64_t)(r * n + i)));
+        type_encode_f32(in->type, x, to + ar_type_size(in->type, r * n), n);
+    }
+}
+
 /* In F64 nothing is rounded while a product is computed, so what the row asks
  * to be rounded there is rounded here. */
 static void fill_input(op_case_program *p, int k) {
     const case_input *in = &p->row->in[k];
     const ar_type compute = compute_type(p->row);
     const bool operand = k < 2 && compute != AR_NONE && p->real == AR_F64;
+    if (quant_is_block(in->type)) {
+        fill_blocks(p, k);
+        return;
+    }
     for (int64_t i = 0; i < op_case_count(p, p->leaf[k]); i++) {
         double x = rounded_to(in->type, draw(in, k, i));
         if (operand) x = rounded_to(compute, x);

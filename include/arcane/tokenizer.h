@@ -15,9 +15,13 @@ extern "C" {
 /* Read-only once open; any number of threads may use one at once. */
 typedef struct ar_tokenizer ar_tokenizer;
 
-/* Load a Hugging Face tokenizer.json: the file itself, or a folder that has
- * it.  Errors: AR_NOMEM, AR_IO, AR_FORMAT, AR_UNSUPPORTED (naming the part
- * that is not known).  On error *out is NULL. */
+/* Load a tokenizer: a file, told by what is in it, or a folder that has one of
+ * tokenizer.json (Hugging Face), tekken.json (Mistral), tokenizer.model
+ * (SentencePiece) and *.tiktoken, the first of these counting.  A file of
+ * tiktoken ranks needs spec.json beside it: {"pat_str": pattern,
+ * "special_tokens": {name: id}}.  Errors: AR_NOMEM, AR_IO, AR_FORMAT,
+ * AR_UNSUPPORTED (naming the part that is not known).  On error *out is
+ * NULL. */
 ar_status ar_tokenizer_open(ar_tokenizer **out, const char *path,
                             ar_error *err);
 
@@ -45,7 +49,8 @@ typedef int ar_text_next(void *ctx, const char **text, size_t *n);
 ar_status ar_tokenizer_train(ar_tokenizer **out, const ar_bpe_options *opt,
                              ar_text_next *next, void *ctx, ar_error *err);
 
-/* Write tokenizer.json; the file is replaced whole.  Errors: AR_IO. */
+/* Write tokenizer.json; the file is replaced whole.  Errors: AR_IO,
+ * AR_UNSUPPORTED (a tokenizer that came from another kind of file). */
 ar_status ar_tokenizer_save(const ar_tokenizer *tok, const char *path,
                             ar_error *err);
 
@@ -68,11 +73,30 @@ ar_status ar_tokenizer_encode(const ar_tokenizer *tok, const char *text,
                               size_t capacity, size_t *count, ar_error *err);
 
 /* The bytes of n ids: at most `capacity` are written, *count is how many there
- * are.  Not NUL-terminated; may end inside a UTF-8 sequence.  Special tokens
- * are left out unless AR_SPECIAL.  Ids outside the vocabulary give nothing. */
+ * are.  Not NUL-terminated; may end inside a UTF-8 sequence where tokens are
+ * bytes.  Special tokens are left out unless AR_SPECIAL.  Ids outside the
+ * vocabulary give nothing.  Errors: AR_NOMEM. */
 ar_status ar_tokenizer_decode(const ar_tokenizer *tok, const int32_t *ids,
                               size_t n, unsigned flags, char *text,
                               size_t capacity, size_t *count, ar_error *err);
+
+/* The text of ids that come one by one.  Each call gives what is complete: a
+ * character whose bytes are spread over tokens comes with the last of them,
+ * and bytes that are no character come as U+FFFD.  The text is NUL-terminated
+ * UTF-8, owned by the stream and valid until its next call.  All of it
+ * together is what ar_tokenizer_decode gives, but for bytes that are no
+ * characters.  flags: AR_SPECIAL gives special tokens too.  The tokenizer has
+ * to stay open.  Errors: AR_NOMEM. */
+typedef struct ar_tokenizer_stream ar_tokenizer_stream;
+ar_status ar_tokenizer_stream_open(ar_tokenizer_stream **out,
+                                   const ar_tokenizer *tok, unsigned flags,
+                                   ar_error *err);
+ar_status ar_tokenizer_stream_add(ar_tokenizer_stream *s, int32_t id,
+                                  const char **text, size_t *n, ar_error *err);
+/* No more ids come: what is left of an unfinished character is U+FFFD. */
+ar_status ar_tokenizer_stream_end(ar_tokenizer_stream *s, const char **text,
+                                  size_t *n, ar_error *err);
+void ar_tokenizer_stream_close(ar_tokenizer_stream *s);
 
 /* Bytes that token `id` stands for in a text; 0 for specials: what bits per
  * byte are counted with. */

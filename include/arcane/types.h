@@ -25,7 +25,36 @@ extern "C" {
     TYPE(I32, "i32", 1, 4)                                                     \
     TYPE(I64, "i64", 1, 8)                                                     \
     TYPE(U8, "u8", 1, 1)                                                       \
-    TYPE(BOOL, "bool", 1, 1)
+    TYPE(BOOL, "bool", 1, 1)                                                   \
+    TYPE(U32, "u32", 1, 4)                                                     \
+    TYPE(F8_E4M3, "f8_e4m3", 1, 1)                                             \
+    TYPE(F8_E5M2, "f8_e5m2", 1, 1)                                             \
+    TYPE(F8_E8M0, "f8_e8m0", 1, 1)                                             \
+    TYPE(Q4_0, "q4_0", 32, 18)                                                 \
+    TYPE(Q4_1, "q4_1", 32, 20)                                                 \
+    TYPE(Q5_0, "q5_0", 32, 22)                                                 \
+    TYPE(Q5_1, "q5_1", 32, 24)                                                 \
+    TYPE(Q8_0, "q8_0", 32, 34)                                                 \
+    TYPE(Q8_1, "q8_1", 32, 36)                                                 \
+    TYPE(Q2_K, "q2_k", 256, 84)                                                \
+    TYPE(Q3_K, "q3_k", 256, 110)                                               \
+    TYPE(Q4_K, "q4_k", 256, 144)                                               \
+    TYPE(Q5_K, "q5_k", 256, 176)                                               \
+    TYPE(Q6_K, "q6_k", 256, 210)                                               \
+    TYPE(Q8_K, "q8_k", 256, 292)                                               \
+    TYPE(IQ1_S, "iq1_s", 256, 50)                                              \
+    TYPE(IQ1_M, "iq1_m", 256, 56)                                              \
+    TYPE(IQ2_XXS, "iq2_xxs", 256, 66)                                          \
+    TYPE(IQ2_XS, "iq2_xs", 256, 74)                                            \
+    TYPE(IQ2_S, "iq2_s", 256, 82)                                              \
+    TYPE(IQ3_XXS, "iq3_xxs", 256, 98)                                          \
+    TYPE(IQ3_S, "iq3_s", 256, 110)                                             \
+    TYPE(IQ4_NL, "iq4_nl", 32, 18)                                             \
+    TYPE(IQ4_XS, "iq4_xs", 256, 136)                                           \
+    TYPE(TQ1_0, "tq1_0", 256, 54)                                              \
+    TYPE(TQ2_0, "tq2_0", 256, 66)                                              \
+    TYPE(MXFP4, "mxfp4", 32, 17)                                               \
+    TYPE(NVFP4, "nvfp4", 64, 36)
 
 typedef enum ar_type {
 #define TYPE(name, text, elements, bytes) AR_##name,

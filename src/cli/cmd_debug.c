@@ -53,14 +53,14 @@ static ar_status feed_ids(const logits_args *a, const model *m,
     o.max_sessions = 1;
     if (n < 1) return error_set(err, AR_USAGE, "--ids: no tokens");
     engine *e = NULL;
-    session *chat = NULL;
+    session *sequence = NULL;
     double *logits = mem_new(double, n * m->config.n_vocab);
     ar_status s = logits ? engine_open(&e, m, &o, err)
                          : error_set(err, AR_NOMEM, "out of memory");
-    if (s == AR_OK) s = session_open(&chat, e, err);
-    if (s == AR_OK) s = session_feed(chat, ids, n, true, logits, err);
+    if (s == AR_OK) s = session_open(&sequence, e, err);
+    if (s == AR_OK) s = session_feed(sequence, ids, n, true, logits, err);
     if (s == AR_OK) s = write_logits(a->out, logits, n, m->config.n_vocab, err);
-    session_close(chat);
+    session_close(sequence);
     engine_close(e);
     mem_free(logits);
     return s;

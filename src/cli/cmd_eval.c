@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cli/options.h"
+#include "infer/infer.h"
 #include "cli/progress.h"
 #include "model/model.h"
 #include "train/train.h"
@@ -58,7 +59,7 @@ static ar_status report(const eval_args *a, const eval_result *r,
 static ar_status evaluate(const eval_args *a, const model *m, const char *text,
                           size_t n, ar_error *err) {
     ar_tokenizer *tok = NULL;
-    TRY(open_tokenizer(&tok, m->folder, err));
+    TRY(model_tokenizer(&tok, m, err));
     if (!tok)
         return error_set(err, AR_FORMAT, "%s: has no tokenizer.json", a->model);
     progress bar;

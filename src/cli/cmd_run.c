@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/options.h"
+#include "cli/sample_options.h"
 #include "infer/infer.h"
 #include "model/model.h"
 #include "tok/tok.h"
@@ -15,20 +16,22 @@
 typedef struct run_args {
     device_args on;
     const char *model, *prompt, *ids;
-    int64_t n;
-    sample_options sample;
-    int64_t seed;
-    bool greedy, json, no_bos;
+    int64_t n, n_logprobs;
+    sample_args sampling;
+    bool json, no_bos;
 } run_args;
 
 static const run_args defaults = {
     .on = DEVICE_DEFAULTS,
     .n = 128,
-    .sample = {.temperature = 0.8,
-               .top_k = 50,
-               .top_p = 1,
-               .typical_p = 1,
-               .repetition = 1},
+    .sampling =
+        {
+#define SAMPLER(...)
+#define OPTION(type, field, flag, off, usual, ...) .options.field = (usual),
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
+        },
 };
 
 static const cli_option options[] = {
@@ -38,21 +41,12 @@ static const cli_option options[] = {
      "the text to continue; read from standard input if absent or \"-\""},
     {"--tokens", "-n", CLI_INT, false, offsetof(run_args, n), "N",
      "tokens to write; default 128"},
-    {"--temp", NULL, CLI_REAL, false, offsetof(run_args, sample.temperature),
-     "X", "temperature; 0 is greedy; default 0.8"},
-    {"--top-k", NULL, CLI_INT, false, offsetof(run_args, sample.top_k), "N",
-     "choose among the N likeliest; 0 = all; default 50"},
-    {"--top-p", NULL, CLI_REAL, false, offsetof(run_args, sample.top_p), "X",
-     "choose among the likeliest that together have X; default 1"},
-    {"--min-p", NULL, CLI_REAL, false, offsetof(run_args, sample.min_p), "X",
-     "leave out what is less than X times as likely as the likeliest"},
-    {"--repeat-penalty", NULL, CLI_REAL, false,
-     offsetof(run_args, sample.repetition), "X",
-     "divide the scores of tokens already there; default 1"},
-    {"--seed", NULL, CLI_INT, false, offsetof(run_args, seed), "N",
-     "the same seed gives the same text; default 0"},
-    {"--greedy", NULL, CLI_FLAG, false, offsetof(run_args, greedy), NULL,
-     "always the likeliest token"},
+#define SAMPLE_ARGS run_args
+#include "cli/sample_options.def"
+#undef SAMPLE_ARGS
+    {"--logprobs", NULL, CLI_INT, false, offsetof(run_args, n_logprobs), "N",
+     "with --json: log-probabilities of each token and of the N likeliest, of "
+     "what was drawn from and of the raw scores; at most 1000"},
     {"--ids", NULL, CLI_TEXT, false, offsetof(run_args, ids), "1,2,3",
      "token ids in place of a prompt; needs no tokenizer"},
     {"--no-bos", NULL, CLI_FLAG, false, offsetof(run_args, no_bos), NULL,
@@ -73,10 +67,14 @@ typedef struct answer {
     int32_t *ids; /* the prompt, then what was written */
     int64_t n_prompt, n_ids;
     int64_t n; /* to write, at most: what the context could have */
-    double *logits, *probs;
-    int32_t *work;
-    text pending; /* bytes not yet printed: part of a character */
+    double *logits;
+    sampler *sampler;
+    json_t *logprobs;    /* array, with --logprobs */
+    sample_logprob *top; /* [n_logprobs] */
+    text pending;        /* bytes not yet printed: part of a character */
     double seconds_load, seconds_prompt, seconds_write;
+    int32_t stop_id; /* ends a text; -1 where the prompt is ids */
+    bool stop_seen;
 } answer;
 
 static volatile sig_atomic_t stopped;
@@ -91,16 +89,14 @@ static ar_status prompt_ids(answer *a, const char *prompt, size_t n,
         return error_set(err, AR_FORMAT,
                          "%s: has no tokenizer.json; give --ids",
                          a->args->model);
-    const int32_t bos = a->args->no_bos ? -1 : ar_tokenizer_bos(a->tok);
-    const int64_t first = bos >= 0;
+    const unsigned flags = a->args->no_bos ? 0 : AR_TEMPLATE;
     size_t count;
-    TRY(ar_tokenizer_encode(a->tok, prompt, n, 0, NULL, 0, &count, err));
-    a->ids = mem_new(int32_t, (int64_t)count + first + a->n);
+    TRY(ar_tokenizer_encode(a->tok, prompt, n, flags, NULL, 0, &count, err));
+    a->ids = mem_new(int32_t, (int64_t)count + a->n + 1);
     if (!a->ids) return error_set(err, AR_NOMEM, "out of memory");
-    if (first) a->ids[0] = bos;
-    a->n_prompt = (int64_t)count + first;
-    return ar_tokenizer_encode(a->tok, prompt, n, 0, a->ids + first, count,
-                               &count, err);
+    a->n_prompt = (int64_t)count;
+    return ar_tokenizer_encode(a->tok, prompt, n, flags, a->ids, count, &count,
+                               err);
 }
 
 static ar_status read_prompt(answer *a, ar_error *err) {
@@ -129,10 +125,11 @@ static ar_status open_all(answer *a, ar_error *err) {
     const run_args *args = a->args;
     const double start = clock_now();
     TRY(model_open(&a->model, args->model, err));
-    TRY(open_tokenizer(&a->tok, a->model->folder, err));
+    TRY(model_tokenizer(&a->tok, a->model, err));
     a->n = a->model->config.n_ctx;
     if (args->n < a->n) a->n = args->n;
     TRY(read_prompt(a, err));
+    a->stop_id = a->tok && !args->ids ? ar_tokenizer_eos(a->tok) : -1;
     const int64_t n_vocab = a->model->config.n_vocab;
     if (a->n_prompt < 1) return error_set(err, AR_USAGE, "the prompt is empty");
     if (a->n_prompt > a->model->config.n_ctx)
@@ -149,10 +146,12 @@ static ar_status open_all(answer *a, ar_error *err) {
     TRY(engine_open(&a->engine, a->model, &o, err));
     TRY(session_open(&a->session, a->engine, err));
     a->logits = mem_new(double, n_vocab);
-    a->probs = mem_new(double, n_vocab);
-    a->work = mem_new(int32_t, n_vocab);
-    if (!a->logits || !a->probs || !a->work)
+    a->top = mem_new(sample_logprob, args->n_logprobs);
+    if (args->n_logprobs) a->logprobs = json_array();
+    if (!a->logits || !a->top || (args->n_logprobs && !a->logprobs))
         return error_set(err, AR_NOMEM, "out of memory");
+    TRY(sample_args_open(&a->sampler, &args->sampling, a->tok, n_vocab,
+                         a->model->config.n_ctx, err));
     a->seconds_load = clock_now() - start;
     return AR_OK;
 }
@@ -178,8 +177,27 @@ static void show(answer *a, int32_t id, bool end) {
     a->pending.size -= ready;
 }
 
-static ar_status write_tokens(answer *a, const sample_options *o,
-                              ar_error *err) {
+/* {"logprob", "top": [{"id", "logprob"}, ...]}; logits as sampler_logprobs */
+static json_t *logprobs_json(answer *a, const double *logits, int32_t id) {
+    double chosen;
+    const int64_t n = sampler_logprobs(a->sampler, logits, id, &chosen, a->top,
+                                       a->args->n_logprobs);
+    json_t *list = json_array();
+    for (int64_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:i, s:f}", "id", a->top[i].id,
+                                              "logprob", a->top[i].logprob));
+    return json_pack("{s:f, s:o}", "logprob", chosen, "top", list);
+}
+
+static ar_status note_logprobs(answer *a, int32_t id, ar_error *err) {
+    json_t *one = json_pack("{s:i, s:o, s:o}", "id", id, "sampled",
+                            logprobs_json(a, NULL, id), "raw",
+                            logprobs_json(a, a->logits, id));
+    if (one && !json_array_append_new(a->logprobs, one)) return AR_OK;
+    return error_set(err, AR_NOMEM, "out of memory");
+}
+
+static ar_status write_tokens(answer *a, ar_error *err) {
     const model_config *c = &a->model->config;
     const double start = clock_now();
     TRY(session_feed(a->session, a->ids, a->n_prompt, false, a->logits, err));
@@ -187,9 +205,14 @@ static ar_status write_tokens(answer *a, const sample_options *o,
     a->seconds_prompt = middle - start;
     a->n_ids = a->n_prompt;
     for (int64_t i = 0; i < a->n && !stopped; i++) {
-        const sample_input in = {c->n_vocab, a->logits, a->ids,
-                                 a->n_ids,   a->probs,  a->work};
-        const int32_t id = sample_token(o, &in, a->n_ids);
+        const sample_input in = {a->logits, a->ids, a->n_ids, a->n_ids};
+        int32_t id;
+        TRY(sampler_next(a->sampler, &in, &id, err));
+        if (a->stop_id >= 0 && id == a->stop_id) {
+            a->stop_seen = true;
+            break;
+        }
+        if (a->logprobs) TRY(note_logprobs(a, id, err));
         a->ids[a->n_ids++] = id;
         show(a, id, false);
         if (a->n_ids > c->n_ctx || i + 1 == a->n) break;
@@ -216,6 +239,7 @@ static ar_status print_answer(answer *a, ar_error *err) {
         "generation_s", a->seconds_write, "prompt_tokens",
         (json_int_t)a->n_prompt, "generated_tokens", (json_int_t)n);
     mem_free(written);
+    if (a->logprobs) json_object_set(o, "logprobs", a->logprobs);
     return print_json(o, err);
 }
 
@@ -232,8 +256,9 @@ static void close_all(answer *a) {
     text_close(&a->pending);
     mem_free(a->ids);
     mem_free(a->logits);
-    mem_free(a->probs);
-    mem_free(a->work);
+    mem_free(a->top);
+    json_decref(a->logprobs);
+    sampler_close(a->sampler);
 }
 
 static void say_speed(const answer *a) {
@@ -245,21 +270,20 @@ static void say_speed(const answer *a) {
             (double)n / (a->seconds_write + 1e-9));
 }
 
-static ar_status answer_prompt(answer *a, const sample_options *o,
-                               ar_error *err) {
+static ar_status answer_prompt(answer *a, ar_error *err) {
     TRY(open_all(a, err));
     signal(SIGINT, on_interrupt);
     const char *prompt = a->args->prompt;
     if (!a->args->json && a->tok && prompt && strcmp(prompt, "-"))
         fputs(prompt, stdout);
-    TRY(write_tokens(a, o, err));
+    TRY(write_tokens(a, err));
     show(a, 0, true);
     if (a->args->json) return print_answer(a, err);
     if (a->tok)
         putchar('\n');
     else
         print_ids(a);
-    if (a->n_ids - a->n_prompt < a->args->n && !stopped)
+    if (a->n_ids - a->n_prompt < a->args->n && !stopped && !a->stop_seen)
         fprintf(stderr, "stopped: the model's context of %lld tokens is full\n",
                 (long long)a->model->config.n_ctx);
     if (isatty(STDERR_FILENO)) say_speed(a);
@@ -268,16 +292,18 @@ static ar_status answer_prompt(answer *a, const sample_options *o,
 
 static ar_status run(const void *parsed, ar_error *err) {
     answer a = {.args = parsed};
-    sample_options o = a.args->sample;
-    o.seed = (uint64_t)a.args->seed;
-    if (a.args->greedy) o.temperature = 0;
     if (a.args->n < 0) return error_set(err, AR_USAGE, "-n: less than 0");
     if (a.args->ids && a.args->prompt)
         return error_set(err, AR_USAGE,
                          "--ids: in place of a prompt, not "
                          "beside one");
-    TRY(sample_check(&o, err));
-    const ar_status s = answer_prompt(&a, &o, err);
+    if (a.args->n_logprobs < 0 || a.args->n_logprobs > 1000)
+        return error_set(err, AR_USAGE, "--logprobs is %lld, not in 0 .. 1000",
+                         (long long)a.args->n_logprobs);
+    if (a.args->n_logprobs && !a.args->json)
+        return error_set(err, AR_USAGE, "--logprobs: only with --json");
+    TRY(sample_args_check(&a.args->sampling, err));
+    const ar_status s = answer_prompt(&a, err);
     close_all(&a);
     return s;
 }
@@ -288,6 +314,10 @@ const cli_command cmd_run = {
     .examples =
         "  arcane run runs/a \"In the beginning\" -n 200 --temp 0.8 --seed 7\n"
         "  echo \"In the beginning\" | arcane run runs/a --json\n"
+        "  arcane run runs/a \"Once\" --min-p 0.05 --dry-multiplier 0.8\n"
+        "  arcane run runs/a \"Once\" --samplers top_k,temperature,xtc "
+        "--xtc-probability 0.5\n"
+        "  arcane run runs/a \"Once\" --json --logprobs 5\n"
         "  arcane run models/gpt2 --ids 1,2,3 -n 24 --greedy --json\n",
     .options = options,
     .args_size = sizeof(run_args),

@@ -77,14 +77,6 @@ ar_status read_stdin(char **out, size_t *n, ar_error *err) {
     return AR_OK;
 }
 
-ar_status open_tokenizer(ar_tokenizer **out, const char *folder,
-                         ar_error *err) {
-    char path[4096];
-    *out = NULL;
-    TRY(file_join(path, sizeof path, folder, "tokenizer.json", err));
-    return file_exists(path) ? ar_tokenizer_open(out, path, err) : AR_OK;
-}
-
 ar_status open_named_tokenizer(ar_tokenizer **out, const char *name,
                                ar_error *err) {
     return strcmp(name, "bytes") ? ar_tokenizer_open(out, name, err)

@@ -64,10 +64,6 @@ ar_status settings_loosen(struct settings *s, const char *flag, bool new_preset,
 /* All of standard input; free with mem_free. */
 ar_status read_stdin(char **out, size_t *n, ar_error *err);
 
-/* The tokenizer.json of a model folder; *out = NULL (and AR_OK) if the folder
- * has none. */
-ar_status open_tokenizer(ar_tokenizer **out, const char *folder, ar_error *err);
-
 /* One JSON value and a newline on stdout; takes the reference.  Errors:
  * AR_NOMEM (also for a NULL value). */
 ar_status print_json(json_t *json, ar_error *err);

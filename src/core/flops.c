@@ -92,13 +92,15 @@ double node_flops(const graph *g, const node *n) {
 
 /* ---- bytes ---- */
 
+enum { BLOCK = 256 }; /* whole blocks of every type */
+
 /* Bytes of the elements a view touches: repeated ones are read once. */
 static double value_bytes(const value *v) {
     double n = 1;
     for (int i = 0; i < v->shape.rank; i++)
         if (v->stride[i] != 0 || v->shape.dim[i] == 0)
             n *= (double)v->shape.dim[i];
-    return n * (double)ar_type_size(v->type, 1);
+    return n / BLOCK * (double)ar_type_size(v->type, BLOCK);
 }
 
 static double smaller(double a, double b) { return a < b ? a : b; }

@@ -1,5 +1,6 @@
 /* graph.c - the array of nodes and the general builder. */
 #include "core/graph.h"
+#include "core/infer_rules.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -135,7 +136,8 @@ ref graph_append(graph *g, node *n) {
     const op_info *op = &op_table[n->op];
     if (g->error.code || !reserve(g)) return 0;
     ar_error err = {0};
-    const ar_status status = op->infer(g, n, &err);
+    ar_status status = infer_check_blocks(g, n, &err);
+    if (status == AR_OK) status = op->infer(g, n, &err);
     if (status) return graph_fail(g, status, "%s: %s", op->name, err.message);
 
     const uint32_t index = g->n_nodes++;

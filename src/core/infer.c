@@ -70,6 +70,31 @@ ar_status infer_need_float(const char *name, const value *v, ar_error *err) {
                      ar_type_name(v->type));
 }
 
+ar_status infer_need_weight(const char *name, const value *v, ar_error *err) {
+    return quant_is_block(v->type) ? AR_OK : infer_need_float(name, v, err);
+}
+
+static bool may_have_blocks(const node *n, int input, const value *v) {
+    const int last = v->shape.rank - 1;
+    if (n->op == OP_PERMUTE) return true;
+    if (n->op == OP_EMBED) return input == 0 && v->stride[last] == 1;
+    return n->op == OP_MATMUL && input == 1 && v->shape.rank == 2 &&
+           v->stride[0] == 1;
+}
+
+ar_status infer_check_blocks(const graph *g, const node *n, ar_error *err) {
+    for (int i = 0; i < n->n_in; i++) {
+        const value *v = infer_in(g, n, i);
+        if (!v || !quant_is_block(v->type) || may_have_blocks(n, i, v))
+            continue;
+        return error_set(err, AR_SHAPE,
+                         "input %d has blocks of %s, which this op cannot "
+                         "read so",
+                         i, ar_type_name(v->type));
+    }
+    return AR_OK;
+}
+
 ar_status infer_need_real(const char *name, const value *v, ar_error *err) {
     if (v->type == AR_F32 || v->type == AR_F64) return AR_OK;
     return error_set(err, AR_SHAPE, "%s is %s, must be f32 or f64", name,

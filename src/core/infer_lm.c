@@ -5,7 +5,7 @@
 
 ar_status infer_embed(const graph *g, node *n, ar_error *err) {
     const value *table = infer_in(g, n, 0), *ids = infer_in(g, n, 1);
-    TRY(infer_need_float("table", table, err));
+    TRY(infer_need_weight("table", table, err));
     TRY(infer_need_rank("table", table, 2, err));
     TRY(infer_need_type("ids", ids, AR_I32, err));
     shape s = ids->shape;
@@ -15,7 +15,8 @@ ar_status infer_embed(const graph *g, node *n, ar_error *err) {
                          "are allowed",
                          s.rank, MAX_DIMS - 1);
     s.dim[s.rank++] = table->shape.dim[1];
-    return infer_out(n, table->type, &s, err);
+    return infer_out(n, quant_is_block(table->type) ? AR_F32 : table->type, &s,
+                     err);
 }
 
 ar_status infer_embed_dw(const graph *g, node *n, ar_error *err) {

@@ -32,8 +32,10 @@ ar_status infer_matmul(const graph *g, node *n, ar_error *err) {
     const value *bias = infer_in(g, n, 2);
     TRY(check_shapes(a, b, err));
     TRY(infer_need_float("a", a, err));
-    TRY(infer_need_float("b", b, err));
-    if ((a->type == AR_F64) != (b->type == AR_F64))
+    TRY(infer_need_weight("b", b, err));
+    /* 16-bit numbers and blocks are exact in either. */
+    const bool any = b->type != AR_F32 && b->type != AR_F64;
+    if (!any && (a->type == AR_F64) != (b->type == AR_F64))
         return error_set(err, AR_SHAPE, "types %s and %s cannot be multiplied",
                          ar_type_name(a->type), ar_type_name(b->type));
     TRY(infer_compute(&n->attr.matmul.compute, a, err));

@@ -8,6 +8,10 @@ ar_status infer_leaf(const graph *g, node *n, ar_error *err) {
         return error_set(err, AR_RANGE, "\"%s\" has no such type as %d",
                          n->name ? n->name : "", (int)v->type);
     TRY(infer_check_shape(&v->shape, err));
+    if (quant_is_block(v->type) && !quant_holds(v->type, shape_last(&v->shape)))
+        return error_set(err, AR_SHAPE,
+                         "\"%s\": rows are not whole blocks of %s",
+                         n->name ? n->name : "", ar_type_name(v->type));
     infer_dense(v);
     n->n_out = 1;
     return AR_OK;

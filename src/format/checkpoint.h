@@ -21,7 +21,7 @@
 typedef struct checkpoint_file {
     const char *file; /* "model.safetensors" */
     int64_t n;
-    const st_tensor *tensors; /* .data borrowed */
+    const tensor_view *tensors; /* .data borrowed */
 } checkpoint_file;
 
 /* `extra` are small text files (config.json, tokenizer.json): pairs of name

@@ -1,8 +1,9 @@
-/* parse.h - JSON of files, read with the limits that all of them share. */
+/* parse.h - JSON and names of files, with the limits that all of them share. */
 #ifndef FORMAT_PARSE_H
 #define FORMAT_PARSE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "arcane/status.h"
 
@@ -14,5 +15,8 @@ ar_status parse_json(json_t **out, const char *name, const void *text, size_t n,
 
 /* A name that can only be a file in the folder at hand. */
 int parse_is_plain_name(const char *name);
+
+/* Well-formed UTF-8 (no surrogates, no longer form than needed) without NUL. */
+bool parse_is_utf8(const char *text, size_t n);
 
 #endif

@@ -7,15 +7,7 @@
 #define FORMAT_SAFETENSORS_H
 
 #include "base/file.h"
-#include "core/op.h"
-
-typedef struct st_tensor {
-    const char *name; /* NUL-terminated, owned by the file */
-    ar_type type;
-    shape shape;
-    const void *data; /* in the mapping; not always aligned to the type */
-    size_t size;      /* bytes */
-} st_tensor;
+#include "format/tensor_view.h"
 
 typedef struct st_file st_file;
 
@@ -27,8 +19,9 @@ ar_status st_open_memory(st_file **out, const void *data, size_t size,
                          const char *name, ar_error *err);
 void st_close(st_file *f);
 int64_t st_count(const st_file *f);
-const st_tensor *st_get(const st_file *f, int64_t i); /* in file order */
-const st_tensor *st_find(const st_file *f, const char *name); /* NULL if none */
+const tensor_view *st_get(const st_file *f, int64_t i); /* in file order */
+const tensor_view *st_find(const st_file *f,
+                           const char *name); /* NULL if none */
 /* A string of the header's __metadata__, or NULL. */
 const char *st_metadata(const st_file *f, const char *key);
 size_t st_mapped(const st_file *f); /* bytes of the file mapping */

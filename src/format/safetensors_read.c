@@ -16,8 +16,8 @@ struct st_file {
     arena mem;
     file_map map; /* empty for st_open_memory */
     int64_t n;
-    st_tensor *tensors; /* by place in the file */
-    st_index index;
+    tensor_view *tensors; /* by place in the file */
+    tensor_index index;
     json_t *metadata; /* object of strings, NULL if there is none */
 };
 
@@ -31,7 +31,7 @@ typedef struct header {
 
 /* A tensor of the header while it is sorted by place. */
 typedef struct entry {
-    st_tensor tensor;
+    tensor_view tensor;
     uint64_t begin, end;
     int64_t order; /* in the header, to keep empty tensors stable */
 } entry;
@@ -54,23 +54,21 @@ static ar_status read_type(const header *h, const char *name, const json_t *v,
 
 /* The shape and the bytes that it takes. */
 static ar_status read_shape(const header *h, const char *name, const json_t *v,
-                            st_tensor *t) {
+                            tensor_view *t) {
     if (!json_is_array(v)) return FAIL(AR_FORMAT, "has no %s", "shape");
     const size_t rank = json_array_size(v);
     if (rank > MAX_DIMS)
         return FAIL(AR_UNSUPPORTED, "has %zu dimensions, %d are supported",
                     rank, MAX_DIMS);
-    int64_t size = (int64_t)ar_type_size(t->type, 1);
     t->shape.rank = (int)rank;
     for (size_t i = 0; i < rank; i++) {
         const json_t *dim = json_array_get(v, i);
         if (!json_is_integer(dim) || json_integer_value(dim) < 0)
             return FAIL(AR_FORMAT, "has a bad dimension %zu", i);
         t->shape.dim[i] = json_integer_value(dim);
-        if (__builtin_mul_overflow(size, t->shape.dim[i], &size))
-            return FAIL(AR_FORMAT, "has a size beyond %d bits", 63);
     }
-    t->size = (size_t)size;
+    if (!tensor_size(t->type, &t->shape, &t->size))
+        return FAIL(AR_FORMAT, "has a size beyond %d bits", 63);
     return AR_OK;
 }
 
@@ -102,7 +100,7 @@ static ar_status read_entry(const header *h, const char *name, const json_t *v,
         return FAIL(AR_FORMAT, "is not described by %s", "an object");
     if (strlen(name) > ST_MAX_NAME)
         return FAIL(AR_FORMAT, "has a name of more than %d bytes", ST_MAX_NAME);
-    st_tensor *t = &e->tensor;
+    tensor_view *t = &e->tensor;
     TRY(read_type(h, name, json_object_get(v, "dtype"), &t->type));
     TRY(read_shape(h, name, json_object_get(v, "shape"), t));
     TRY(read_place(h, name, json_object_get(v, "data_offsets"), e));
@@ -169,11 +167,12 @@ static ar_status read_entries(const header *h, st_file *f, json_t *root,
     }
     if (f->n) qsort(entries, (size_t)f->n, sizeof *entries, by_place);
     TRY(check_tiling(h, entries, f->n));
-    f->tensors = arena_new(&f->mem, st_tensor, f->n);
+    f->tensors = arena_new(&f->mem, tensor_view, f->n);
     if (!f->tensors)
         return error_set(h->err, AR_NOMEM, "%s: out of memory", h->name);
     for (int64_t i = 0; i < f->n; i++) f->tensors[i] = entries[i].tensor;
-    return st_index_build(&f->index, &f->mem, f->tensors, f->n, h->err);
+    return tensor_index_build(&f->index, &f->mem, f->tensors, f->n, h->name,
+                              h->err);
 }
 
 static ar_status read_root(const header *h, st_file *f, json_t *root) {
@@ -263,12 +262,12 @@ void st_close(st_file *f) {
 
 int64_t st_count(const st_file *f) { return f->n; }
 
-const st_tensor *st_get(const st_file *f, int64_t i) {
+const tensor_view *st_get(const st_file *f, int64_t i) {
     return i >= 0 && i < f->n ? &f->tensors[i] : NULL;
 }
 
-const st_tensor *st_find(const st_file *f, const char *name) {
-    return st_index_find(&f->index, name);
+const tensor_view *st_find(const st_file *f, const char *name) {
+    return tensor_index_find(&f->index, name);
 }
 
 const char *st_metadata(const st_file *f, const char *key) {

@@ -87,13 +87,10 @@ static json_t *describe(const st_type *t, const shape *s, uint64_t begin,
 
 void st_declare(st_writer *w, const char *name, ar_type t, const shape *s) {
     const st_type *type = st_type_of(t);
-    int64_t size = (int64_t)ar_type_size(t, 1);
-    int fits = 1;
-    for (int i = 0; i < s->rank; i++)
-        fits &=
-            s->dim[i] >= 0 && !__builtin_mul_overflow(size, s->dim[i], &size);
-    const uint64_t end = w->declared + (uint64_t)size;
-    fits &= end <= INT64_MAX && w->n < ST_MAX_TENSORS;
+    size_t size = 0;
+    const int whole = tensor_size(t, s, &size);
+    const uint64_t end = w->declared + size;
+    const int fits = whole && end <= INT64_MAX && w->n < ST_MAX_TENSORS;
     if (!type)
         fail(w, AR_UNSUPPORTED, "has a type that safetensors lacks", name);
     else if (!fits)

@@ -22,16 +22,4 @@ typedef struct st_type {
 const st_type *st_type_named(const char *name);
 const st_type *st_type_of(ar_type t);
 
-/* Tensors by name: open addressing over an array that the caller owns. */
-typedef struct st_index {
-    const st_tensor *tensors;
-    uint32_t *slots; /* tensor + 1, 0 = empty; in the arena */
-    size_t mask;
-} st_index;
-
-/* n tensors of different names, at most 2^31. */
-ar_status st_index_build(st_index *x, arena *a, const st_tensor *tensors,
-                         int64_t n, ar_error *err);
-const st_tensor *st_index_find(const st_index *x, const char *name);
-
 #endif

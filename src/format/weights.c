@@ -1,142 +1,84 @@
-/* weights.c - the tensors of a model: one safetensors file, or several and an
- * index that says which file has which tensor. */
+/* weights.c - the tensors of a model: which kind of file, and what all share.
+ */
 #include "format/weights.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "format/parse.h"
-#include "format/st_int.h"
+#include "format/weights_int.h"
 
-enum { PATH_SIZE = 4096, MAX_INDEX = 256 << 20 };
+enum { HEAD = 8 }; /* bytes that tell the kind */
 
-struct weights {
-    arena mem;
-    st_file **files;
-    const char **names; /* of the files, in the folder; NULL for one file */
-    int64_t n_files, n;
-    st_tensor *tensors; /* by file, then by place in it */
-    st_index index;
+static bool is_gguf(const unsigned char *head) {
+    return !memcmp(head, "GGUF", 4);
+}
+
+static bool is_rstk(const unsigned char *head) {
+    return !memcmp(head, "RSTK", 4);
+}
+
+/* Magic and a version; of a safetensors file with a header of as many bytes as
+ * the magic says, the second word is 0. */
+static bool is_llmc(const unsigned char *head) {
+    const uint32_t magic = 20240326;
+    return !memcmp(head, &magic, 4) && memcmp(head + 4, "\0\0\0\0", 4) != 0;
+}
+
+static bool is_any(const unsigned char *head) {
+    (void)head;
+    return true;
+}
+
+static const struct {
+    const char *text;
+    bool (*is)(const unsigned char *head); /* [HEAD], zeros past the end */
+    ar_status (*open)(weights *w, const weights_source *src, ar_error *err);
+} formats[] = {
+#define WEIGHTS_FORMAT(name, text, is, open) {text, is, open},
+#include "format/formats.def"
+#undef WEIGHTS_FORMAT
 };
 
-static ar_status no_memory(const char *path, ar_error *err) {
+ar_status weights_no_memory(const char *path, ar_error *err) {
     return error_set(err, AR_NOMEM, "%s: out of memory for its tensors", path);
 }
 
-/* The tensors of all files; with a map, those that it assigns to that file. */
-static ar_status collect(weights *w, const char *path, const json_t *map,
-                         ar_error *err) {
-    int64_t most = 0;
-    for (int64_t f = 0; f < w->n_files; f++) most += st_count(w->files[f]);
-    w->tensors = arena_new(&w->mem, st_tensor, most);
-    if (!w->tensors) return no_memory(path, err);
-    for (int64_t f = 0; f < w->n_files; f++) {
-        for (int64_t i = 0; i < st_count(w->files[f]); i++) {
-            const st_tensor *t = st_get(w->files[f], i);
-            const char *file = json_string_value(json_object_get(map, t->name));
-            if (!map || (file && !strcmp(file, w->names[f])))
-                w->tensors[w->n++] = *t;
-        }
+ar_status weights_index(weights *w, const char *path, ar_error *err) {
+    return tensor_index_build(&w->index, &w->mem, w->tensors, w->n, path, err);
+}
+
+static enum weights_kind kind_of_bytes(const void *data, size_t size) {
+    unsigned char head[HEAD] = {0};
+    if (size) memcpy(head, data, size < HEAD ? size : HEAD);
+    int i = 0;
+    while (!formats[i].is(head)) i++;
+    return (enum weights_kind)i;
+}
+
+static ar_status open_source(weights *w, const weights_source *src,
+                             ar_error *err) {
+    if (src->data) {
+        w->kind = kind_of_bytes(src->data, src->size);
+    } else if (file_is_folder(src->name)) {
+        w->kind = WEIGHTS_SAFETENSORS;
+        return weights_open_folder(w, src->name, err);
+    } else {
+        file_map map;
+        TRY(file_map_open(&map, src->name, err));
+        w->kind = kind_of_bytes(map.data, map.size);
+        file_map_close(&map);
     }
-    return st_index_build(&w->index, &w->mem, w->tensors, w->n, err);
+    return formats[w->kind].open(w, src, err);
 }
 
-static ar_status open_one(weights *w, const char *path, ar_error *err) {
-    w->files = arena_new(&w->mem, st_file *, 1);
-    if (!w->files) return no_memory(path, err);
-    TRY(st_open(&w->files[0], path, err));
-    w->n_files = 1;
-    return collect(w, path, NULL, err);
-}
-
-/* Remember a file of the index, if it is a new one.  Files of one model come
- * in runs, so the last is tried first. */
-static ar_status add_file(weights *w, const char *path, const char *name,
-                          ar_error *err) {
-    for (int64_t f = w->n_files; f-- > 0;)
-        if (!strcmp(w->names[f], name)) return AR_OK;
-    char file[PATH_SIZE];
-    TRY(file_join(file, sizeof file, path, name, err));
-    if (!(w->names[w->n_files] = arena_text(&w->mem, name, strlen(name))))
-        return no_memory(path, err);
-    TRY(st_open(&w->files[w->n_files], file, err));
-    w->n_files++;
-    return AR_OK;
-}
-
-/* Files that the index names: no more than it has tensors, nor than this. */
-enum { MAX_FILES = 10000 };
-
-static ar_status open_files(weights *w, const char *path, const json_t *map,
-                            ar_error *err) {
-    const char *name;
-    json_t *item;
-    const size_t n = json_object_size(map);
-    const size_t room = n < MAX_FILES ? n : MAX_FILES;
-    w->files = arena_new(&w->mem, st_file *, room);
-    w->names = arena_new(&w->mem, const char *, room);
-    if (!w->files || !w->names) return no_memory(path, err);
-    json_object_foreach((json_t *)map, name, item) {
-        const char *file = json_string_value(item);
-        if (!file || !parse_is_plain_name(file))
-            return error_set(err, AR_FORMAT,
-                             "%s: the index puts \"%.80s\" into \"%.80s\", "
-                             "which is not a file of this folder",
-                             path, name, file ? file : "(not a string)");
-        if (w->n_files == (int64_t)room && strcmp(w->names[room - 1], file))
-            return error_set(err, AR_FORMAT, "%s: more than %d files", path,
-                             MAX_FILES);
-        TRY(add_file(w, path, file, err));
-    }
-    TRY(collect(w, path, map, err));
-    json_object_foreach((json_t *)map, name, item) {
-        if (!weights_find(w, name))
-            return error_set(err, AR_FORMAT,
-                             "%s: %.80s has no tensor \"%.80s\", which the "
-                             "index puts there",
-                             path, json_string_value(item), name);
-    }
-    return AR_OK;
-}
-
-static ar_status open_index(weights *w, const char *path, const char *index,
-                            ar_error *err) {
-    char *text;
-    size_t size;
-    json_t *root;
-    TRY(file_read(index, MAX_INDEX, &text, &size, err));
-    ar_status s = parse_json(&root, index, text, size, err);
-    mem_free(text);
-    if (s != AR_OK) return s;
-    const json_t *map = json_object_get(root, "weight_map");
-    s = json_is_object(map)
-            ? open_files(w, path, map, err)
-            : error_set(err, AR_FORMAT, "%s: has no weight_map", index);
-    json_decref(root);
-    return s;
-}
-
-static ar_status open_path(weights *w, const char *path, ar_error *err) {
-    char file[PATH_SIZE];
-    if (!file_is_folder(path)) return open_one(w, path, err);
-    TRY(file_join(file, sizeof file, path, "model.safetensors", err));
-    if (file_exists(file)) return open_one(w, file, err);
-    TRY(file_join(file, sizeof file, path, "model.safetensors.index.json",
-                  err));
-    if (file_exists(file)) return open_index(w, path, file, err);
-    return error_set(err, AR_IO,
-                     "%s: has neither model.safetensors nor "
-                     "model.safetensors.index.json",
-                     path);
-}
-
-ar_status weights_open(weights **out, const char *path, ar_error *err) {
+static ar_status open_weights(weights **out, const weights_source *src,
+                              ar_error *err) {
     *out = NULL;
     weights *w = mem_new(weights, 1);
-    if (!w) return no_memory(path, err);
+    if (!w) return weights_no_memory(src->name, err);
     arena_open(&w->mem, 1 << 14);
-    const ar_status s = open_path(w, path, err);
+    const ar_status s = open_source(w, src, err);
     if (s == AR_OK)
         *out = w;
     else
@@ -144,25 +86,64 @@ ar_status weights_open(weights **out, const char *path, ar_error *err) {
     return s;
 }
 
+ar_status weights_open(weights **out, const char *path, ar_error *err) {
+    const weights_source src = {.name = path};
+    return open_weights(out, &src, err);
+}
+
+ar_status weights_open_memory(weights **out, const void *data, size_t size,
+                              const char *name, ar_error *err) {
+    const weights_source src = {name, data ? data : "", size};
+    return open_weights(out, &src, err);
+}
+
+ar_status weights_open_gguf(weights *w, const weights_source *src,
+                            ar_error *err) {
+    TRY(src->data
+            ? gguf_open_memory(&w->gguf, src->data, src->size, src->name, err)
+            : gguf_open(&w->gguf, src->name, err));
+    w->n = gguf_count(w->gguf);
+    w->tensors = gguf_get(w->gguf, 0); /* they lie in one array */
+    return weights_index(w, src->name, err);
+}
+
 void weights_close(weights *w) {
     if (!w) return;
     for (int64_t f = 0; f < w->n_files; f++) st_close(w->files[f]);
+    gguf_close(w->gguf);
+    file_map_close(&w->map);
     arena_close(&w->mem);
     mem_free(w);
 }
 
 int64_t weights_count(const weights *w) { return w->n; }
 
-const st_tensor *weights_get(const weights *w, int64_t i) {
+const tensor_view *weights_get(const weights *w, int64_t i) {
     return i >= 0 && i < w->n ? &w->tensors[i] : NULL;
 }
 
-const st_tensor *weights_find(const weights *w, const char *name) {
-    return st_index_find(&w->index, name);
+const tensor_view *weights_find(const weights *w, const char *name) {
+    return tensor_index_find(&w->index, name);
 }
 
 size_t weights_mapped(const weights *w) {
-    size_t size = 0;
+    size_t size = w->map.size + (w->gguf ? gguf_mapped(w->gguf) : 0);
     for (int64_t f = 0; f < w->n_files; f++) size += st_mapped(w->files[f]);
     return size;
+}
+
+enum weights_kind weights_kind_of(const weights *w) { return w->kind; }
+
+const char *weights_kind_text(enum weights_kind kind) {
+    return formats[kind].text;
+}
+
+const gguf *weights_gguf(const weights *w) { return w->gguf; }
+
+const weights_header *weights_header_of(const weights *w) {
+    return w->turned ? &w->header : NULL;
+}
+
+bool weights_turned(const weights *w, const tensor_view *t) {
+    return w->turned && w->turned[t - w->tensors];
 }

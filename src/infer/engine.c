@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "infer/engine_state.h"
+#include "quant/quant.h"
 
 /* What a name means: a backend, its kernels, the type of everything. */
 static const struct device_name {
@@ -66,10 +67,17 @@ static ar_status open_device(engine *e, ar_error *err) {
     return e->be->open(0, &o, &e->dev, err);
 }
 
-/* Can the device use the weight where it lies in its file? */
-static bool usable_in_place(const engine *e, const st_tensor *t) {
-    return t->type == e->type &&
-           (uintptr_t)t->data % ar_type_size(e->type, 1) == 0;
+/* Can the device use the weight where it lies in its file?  Matrices of 16
+ * bits or in blocks are multiplied as they are; but blocks lie along the last
+ * dimension, which must be that of the sums. */
+static bool usable_in_place(const engine *e, const param_spec *s,
+                            const tensor_view *t) {
+    const bool matrix = s->shape.rank == 2;
+    if (quant_is_block(t->type)) return matrix && !e->m->config.conv1d;
+    if (t->type != e->type &&
+        !(matrix && (t->type == AR_F16 || t->type == AR_BF16)))
+        return false;
+    return (uintptr_t)t->data % ar_type_size(t->type, 1) == 0;
 }
 
 /* A slot and an offset for every weight. */
@@ -80,13 +88,16 @@ static ar_status place_weights(engine *e, ar_error *err) {
     const int n = e->params.n;
     e->weight_slot = mem_new(int32_t, n);
     e->weight_offset = mem_new(int64_t, n);
+    e->weight_type = mem_new(ar_type, n);
     e->buffers = mem_new(buffer, SLOT_FILE + n);
-    if (!e->weight_slot || !e->weight_offset || !e->buffers)
+    if (!e->weight_slot || !e->weight_offset || !e->weight_type || !e->buffers)
         return error_set(err, AR_NOMEM, "no memory for %d weights", n);
     e->n_buffers = SLOT_FILE;
     for (int i = 0; i < n; i++) {
-        const st_tensor *t = params_tensor(&e->params.spec[i], e->m->files);
-        if (caps.host_memory && usable_in_place(e, t)) {
+        const tensor_view *t = params_tensor(&e->params.spec[i], e->m->files);
+        e->weight_type[i] = e->type;
+        if (caps.host_memory && usable_in_place(e, &e->params.spec[i], t)) {
+            e->weight_type[i] = t->type;
             e->weight_slot[i] = e->n_buffers++;
             e->mapped_size += t->size;
             continue;
@@ -106,7 +117,7 @@ static ar_status load_weight(engine *e, int i, void *stage, ar_error *err) {
     buffer *b = &e->buffers[e->weight_slot[i]];
     const size_t size = ar_type_size(e->type, shape_count(&s->shape));
     if (e->weight_slot[i] >= SLOT_FILE) {
-        const st_tensor *t = params_tensor(s, e->m->files);
+        const tensor_view *t = params_tensor(s, e->m->files);
         return e->be->import(e->dev, t->data, t->size, b, err);
     }
     const size_t at = (size_t)e->weight_offset[i];
@@ -236,6 +247,7 @@ void engine_close(engine *e) {
     params_close(&e->params);
     mem_free(e->weight_slot);
     mem_free(e->weight_offset);
+    mem_free(e->weight_type);
     mem_free(e->buffers);
     mem_free(e->sessions);
     mem_free(e->page_lists);

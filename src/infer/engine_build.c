@@ -17,7 +17,7 @@ static ref row_input(const engine *e, graph *g, const char *name,
 /* All weights as leaves; those not used are dropped by graph_rewrite. */
 static void add_params(const engine *e, graph *g, ref *param) {
     for (int i = 0; i < e->params.n; i++)
-        param[i] = graph_param(g, e->params.spec[i].name, e->type,
+        param[i] = graph_param(g, e->params.spec[i].name, e->weight_type[i],
                                e->params.spec[i].shape, e->weight_slot[i],
                                e->weight_offset[i]);
 }
@@ -45,6 +45,7 @@ static void build_body(const engine *e, graph *g, decoder *d, int64_t n) {
                               SLOT_TABLE, 0);
     pages.sequence = row_input(e, g, "sequence", ROWS_SESSION, n);
     pages.slot = row_input(e, g, "slot", ROWS_SLOT, n);
+    pages.is_long = row_input(e, g, "is long", ROWS_LONG, n);
     d->ids = row_input(e, g, "ids", ROWS_ID, n);
     d->positions = row_input(e, g, "positions", ROWS_POSITION, n);
     d->pages = &pages;

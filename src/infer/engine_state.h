@@ -24,6 +24,7 @@ enum row_field {
     ROWS_POSITION, /* in its text */
     ROWS_SESSION,  /* row of the table, -1 = a dead row */
     ROWS_SLOT,     /* where its key and value go, -1 = nowhere */
+    ROWS_LONG,     /* of a text beyond the original context of a longrope */
     ROWS_PICK,     /* rows whose logits are wanted */
     ROWS_COUNT,
 };
@@ -57,6 +58,7 @@ struct engine {
 
     int32_t *weight_slot; /* [params.n] */
     int64_t *weight_offset;
+    ar_type *weight_type; /* in the graph */
     size_t weights_size, mapped_size;
     buffer *buffers; /* [n_buffers] */
     int n_buffers;

@@ -2,7 +2,9 @@
 #ifndef INFER_INFER_H
 #define INFER_INFER_H
 
+#include "infer/chat.h"
 #include "infer/engine.h"
+#include "infer/model_text.h"
 #include "infer/sample.h"
 
 #endif

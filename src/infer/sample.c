@@ -1,20 +1,99 @@
-/* sample.c - choosing the next token.
+/* sample.c - a sampler: its options, its chain of steps, its draws.
  *
- * A token that a step removes gets the logit -inf.  Sorting is by a key and
- * then by id, which is a total order, so that ties are broken the same way
- * everywhere.  A model gone wrong may give NaN: such logits count as -inf. */
+ * Candidates stay sorted by id, and every step breaks ties by id, so that
+ * they are broken the same way everywhere. */
 #include "infer/sample.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "base/rng.h"
+#include "infer/sample_steps.h"
+
+enum { DRAW = 0 }; /* the stream of draws */
+
+/* Beyond it a step could overflow; no model that works comes near. */
+static const double most_logit = 1e30;
+
+static const char *const names[SAMPLERS] = {
+#define SAMPLER(upper, name, on, cuts, help) #name,
+#define OPTION(...)
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
+};
+
+struct sampler {
+    sample_options o; /* bias and dry_breakers: owned copies */
+    sample_bias *bias;
+    candidates c;
+    sample_step step;
+    uint8_t *breaker; /* [V] */
+};
 
 sample_options sample_options_default(void) {
-    return (sample_options){
-        .temperature = 1, .top_p = 1, .typical_p = 1, .repetition = 1};
+    sample_options o = {
+#define SAMPLER(...)
+#define OPTION(type, field, flag, off, ...) .field = (off),
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
+        .n_order = SAMPLERS};
+    for (int i = 0; i < SAMPLERS; i++) o.order[i] = i;
+    return o;
+}
+
+static int place(const sample_options *o, int which) {
+    for (int i = 0; i < o->n_order; i++)
+        if (o->order[i] == which) return i;
+    return -1;
+}
+
+ar_status sample_order(sample_options *o, const char *list, ar_error *err) {
+    sample_options next = *o;
+    next.n_order = 0;
+    for (const char *at = list; *(at += strspn(at, ", "));) {
+        const size_t n = strcspn(at, ", ");
+        int which = 0;
+        while (which < SAMPLERS &&
+               (strlen(names[which]) != n || memcmp(names[which], at, n) != 0))
+            which++;
+        if (which == SAMPLERS)
+            return error_set(err, AR_RANGE, "there is no sampler \"%.*s\"",
+                             n < 64 ? (int)n : 64, at);
+        if (place(&next, which) >= 0)
+            return error_set(err, AR_RANGE, "sampler \"%s\" comes twice",
+                             names[which]);
+        next.order[next.n_order++] = which;
+        at += n;
+    }
+    *o = next;
+    return AR_OK;
+}
+
+static ar_status check_order(const sample_options *o, ar_error *err) {
+    if (o->n_order < 0 || o->n_order > SAMPLERS)
+        return error_set(err, AR_RANGE, "an order of %d samplers", o->n_order);
+    for (int i = 0; i < o->n_order; i++)
+        if (o->order[i] < 0 || o->order[i] >= SAMPLERS ||
+            place(o, o->order[i]) != i)
+            return error_set(err, AR_RANGE,
+                             "sampler %d of the order is unknown or comes "
+                             "twice",
+                             i);
+    const int mirostat = place(o, SAMPLER_MIROSTAT);
+    if (mirostat >= 0 && mirostat + 1 != o->n_order)
+        return error_set(err, AR_RANGE,
+                         "mirostat must be the last of the samplers");
+    if (o->mirostat && mirostat < 0)
+        return error_set(err, AR_RANGE,
+                         "mirostat is on but not among the samplers");
+    if (o->temperature < 1e-6 && place(o, SAMPLER_TEMPERATURE) < 0)
+        return error_set(err, AR_RANGE,
+                         "temperature 0 needs temperature among the samplers");
+    return AR_OK;
 }
 
 ar_status sample_check(const sample_options *o, ar_error *err) {
@@ -22,219 +101,220 @@ ar_status sample_check(const sample_options *o, ar_error *err) {
         const char *name;
         double x, low, high;
     } ranges[] = {
-        {"temperature", o->temperature, 0, 1e6},
-        {"top-k", (double)o->top_k, 0, 1e9},
-        {"top-p", o->top_p, 0, 1},
-        {"min-p", o->min_p, 0, 1},
-        {"typical-p", o->typical_p, 0, 1},
-        {"top-n-sigma", o->top_n_sigma, 0, 1e6},
-        {"repetition penalty", o->repetition, 1e-6, 1e6},
-        {"presence penalty", o->presence, -1e6, 1e6},
-        {"frequency penalty", o->frequency, -1e6, 1e6},
+#define SAMPLER(...)
+#define OPTION(type, field, flag, off, usual, low, high, ...)                  \
+    {flag, (double)o->field, low, high},
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].x >= ranges[i].low && ranges[i].x <= ranges[i].high))
             return error_set(err, AR_RANGE, "%s is %g, not in %g .. %g",
                              ranges[i].name, ranges[i].x, ranges[i].low,
                              ranges[i].high);
+    for (int64_t i = 0; i < o->n_bias; i++)
+        if (!(o->bias[i].value <= 1e6 &&
+              (o->bias[i].value >= -1e6 || o->bias[i].value == -INFINITY)))
+            return error_set(err, AR_RANGE,
+                             "logit-bias of token %d is %g, neither -inf nor "
+                             "in -1e6 .. 1e6",
+                             o->bias[i].id, o->bias[i].value);
+    return check_order(o, err);
+}
+
+static bool is_on(const sample_options *o, int which) {
+    switch (which) {
+#define SAMPLER(upper, name, on, cuts, help)                                   \
+    case SAMPLER_##upper:                                                      \
+        return (on) && !((cuts) && o->mirostat);
+#define OPTION(...)
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
+    default: return false;
+    }
+}
+
+static void take_step(sample_step *s, int which) {
+    static void (*const steps[SAMPLERS])(sample_step *) = {
+#define SAMPLER(upper, name, ...) sample_step_##name,
+#define OPTION(...)
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
+    };
+    steps[which](s);
+}
+
+/* ---- a sampler ---- */
+
+static ar_status check_ids(const sample_options *o, int64_t n_vocab,
+                           ar_error *err) {
+    for (int64_t i = 0; i < o->n_bias; i++)
+        if (o->bias[i].id < 0 || o->bias[i].id >= n_vocab)
+            return error_set(err, AR_RANGE,
+                             "logit-bias: there is no token %d; the vocabulary "
+                             "has %lld",
+                             o->bias[i].id, (long long)n_vocab);
+    for (int64_t i = 0; i < o->n_dry_breakers; i++)
+        if (o->dry_breakers[i] < 0 || o->dry_breakers[i] >= n_vocab)
+            return error_set(err, AR_RANGE,
+                             "a DRY breaker: there is no token %d; the "
+                             "vocabulary has %lld",
+                             o->dry_breakers[i], (long long)n_vocab);
     return AR_OK;
 }
 
-static int64_t argmax(const double *x, int64_t n) {
-    int64_t best = 0;
-    for (int64_t i = 1; i < n; i++)
-        if (x[i] > x[best]) best = i;
-    return best;
+/* Every buffer; what the caller gives must not be needed afterwards. */
+static bool take_memory(sampler *s, int64_t n_vocab, int64_t max_history) {
+    s->bias = mem_new(sample_bias, s->o.n_bias);
+    s->breaker = mem_new(uint8_t, n_vocab);
+    s->step.counts = mem_new(int32_t, n_vocab);
+    s->step.match = mem_new(int32_t, max_history);
+    s->c = (candidates){.id = mem_new(int32_t, n_vocab),
+                        .logit = mem_new(double, n_vocab),
+                        .prob = mem_new(double, n_vocab),
+                        .key = mem_new(double, n_vocab),
+                        .heap = mem_new(int32_t, n_vocab)};
+    return s->bias && s->breaker && s->step.counts && s->step.match &&
+           s->c.id && s->c.logit && s->c.prob && s->c.key && s->c.heap;
 }
 
-/* counts [V] is scratch. */
-static void penalise(const sample_options *o, int64_t n_vocab, double *logits,
-                     const int32_t *history, int64_t n, int32_t *counts) {
-    if (o->repetition == 1 && o->presence == 0 && o->frequency == 0) return;
-    memset(counts, 0, (size_t)n_vocab * sizeof *counts);
-    for (int64_t i = 0; i < n; i++)
-        if (history[i] >= 0 && history[i] < n_vocab) counts[history[i]]++;
-    for (int64_t i = 0; i < n_vocab; i++) {
-        if (!counts[i]) continue;
-        const double l = logits[i];
-        logits[i] = l > 0 ? l / o->repetition : l * o->repetition;
-        logits[i] -= o->frequency * counts[i] + o->presence;
+ar_status sampler_open(sampler **out, const sample_options *o, int64_t n_vocab,
+                       int64_t max_history, ar_error *err) {
+    *out = NULL;
+    if (n_vocab < 1 || n_vocab > INT32_MAX || max_history < 0 ||
+        max_history > INT32_MAX)
+        return error_set(err, AR_RANGE,
+                         "a sampler for %lld tokens and %lld of history",
+                         (long long)n_vocab, (long long)max_history);
+    TRY(sample_check(o, err));
+    TRY(check_ids(o, n_vocab, err));
+    sampler *s = mem_new(sampler, 1);
+    if (!s) return error_set(err, AR_NOMEM, "out of memory");
+    s->o = *o;
+    if (!take_memory(s, n_vocab, max_history)) {
+        sampler_close(s);
+        return error_set(err, AR_NOMEM, "out of memory");
     }
+    for (int64_t i = 0; i < o->n_bias; i++) s->bias[i] = o->bias[i];
+    for (int64_t i = 0; i < o->n_dry_breakers; i++)
+        s->breaker[o->dry_breakers[i]] = 1;
+    s->o.bias = s->bias;
+    s->o.dry_breakers = NULL; /* breaker has them */
+    s->step.o = &s->o;
+    s->step.c = &s->c;
+    s->step.n_vocab = n_vocab;
+    s->step.breaker = s->breaker;
+    s->step.max_history = max_history;
+    s->step.mu = 2 * o->mirostat_tau;
+    *out = s;
+    return AR_OK;
 }
 
-/* p(l) = exp(l - max) / sum */
-typedef struct scale {
-    double max, sum;
-} scale;
-
-static scale softmax_scale(const double *logits, int64_t n) {
-    scale z = {logits[argmax(logits, n)], 0};
-    for (int64_t i = 0; i < n; i++)
-        if (logits[i] != -INFINITY) z.sum += exp(logits[i] - z.max);
-    return z;
+void sampler_close(sampler *s) {
+    if (!s) return;
+    mem_free(s->bias);
+    mem_free(s->breaker);
+    mem_free(s->step.counts);
+    mem_free(s->step.match);
+    mem_free(s->c.id);
+    mem_free(s->c.logit);
+    mem_free(s->c.prob);
+    mem_free(s->c.key);
+    mem_free(s->c.heap);
+    mem_free(s);
 }
 
-static double prob(const scale *z, double logit) {
-    return logit == -INFINITY ? 0 : exp(logit - z->max) / z->sum;
+sample_state sampler_state(const sampler *s) {
+    return (sample_state){s->step.mu};
 }
 
-static void softmax(const double *logits, int64_t n, double *probs) {
-    const scale z = softmax_scale(logits, n);
-    for (int64_t i = 0; i < n; i++) probs[i] = prob(&z, logits[i]);
-}
+void sampler_restore(sampler *s, sample_state state) { s->step.mu = state.mu; }
 
-/* ---- a heap of ids, the least (key, id) on top ---- few are ever taken out,
- * so this is quicker than sorting. */
-
-static bool before(const double *key, int32_t a, int32_t b) {
-    return key[a] != key[b] ? key[a] < key[b] : a < b;
-}
-
-static void sift_down(const double *key, int32_t *id, int64_t i, int64_t n) {
-    for (int64_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && before(key, id[child + 1], id[child])) child++;
-        if (!before(key, id[child], id[i])) return;
-        const int32_t t = id[i];
-        id[i] = id[child];
-        id[child] = t;
+static ar_status take_logits(sampler *s, const double *logits, ar_error *err) {
+    candidates *c = &s->c;
+    c->n = 0;
+    for (int64_t i = 0; i < s->step.n_vocab; i++) {
+        if (!(logits[i] <= most_logit))
+            return error_set(err, AR_RANGE,
+                             "the logit of token %lld is %g: the model's "
+                             "numbers are broken",
+                             (long long)i, logits[i]);
+        if (logits[i] < -most_logit) continue;
+        c->id[c->n] = (int32_t)i;
+        c->logit[c->n++] = logits[i];
     }
+    if (c->n) return AR_OK;
+    return error_set(err, AR_RANGE,
+                     "no token can be chosen: every logit is -inf");
 }
 
-static void heap_build(const double *key, int32_t *id, int64_t n) {
-    for (int64_t i = n / 2 - 1; i >= 0; i--) sift_down(key, id, i, n);
+static ar_status distribution(sampler *s, const sample_input *in,
+                              ar_error *err) {
+    candidates *c = &s->c;
+    TRY(take_logits(s, in->logits, err));
+    s->step.in = in;
+    for (int i = 0; i < s->o.n_order; i++) {
+        if (!is_on(&s->o, s->o.order[i])) continue;
+        take_step(&s->step, s->o.order[i]);
+        if (c->n == 0)
+            return error_set(err, AR_RANGE, "%s leaves no token to choose",
+                             names[s->o.order[i]]);
+    }
+    const sample_scale z = sample_scale_of(c->logit, c->n);
+    for (int64_t i = 0; i < c->n; i++)
+        c->prob[i] = sample_prob(&z, c->logit[i]);
+    return AR_OK;
 }
 
-/* Take the top out of a heap of *n. */
-static int32_t heap_pop(const double *key, int32_t *id, int64_t *n) {
-    const int32_t top = id[0];
-    id[0] = id[--*n];
-    sift_down(key, id, 0, *n);
-    return top;
+ar_status sampler_probs(sampler *s, const sample_input *in, double *probs,
+                        ar_error *err) {
+    TRY(distribution(s, in, err));
+    memset(probs, 0, (size_t)s->step.n_vocab * sizeof *probs);
+    for (int64_t i = 0; i < s->c.n; i++) probs[s->c.id[i]] = s->c.prob[i];
+    return AR_OK;
 }
 
-/* Ids whose logit is not -inf. */
-static int64_t kept_ids(const double *logits, int64_t n_vocab, int32_t *id) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < n_vocab; i++)
-        if (logits[i] != -INFINITY) id[n++] = (int32_t)i;
-    return n;
-}
-
-/* ---- steps ---- key and id [V] are scratch in all. */
-
-/* Keep the shortest list, by rising key, whose mass reaches p. */
-static void keep_mass(double *logits, int64_t n_vocab, double p,
-                      const double *key, int32_t *id, int64_t n) {
-    const scale z = softmax_scale(logits, n_vocab);
+ar_status sampler_next(sampler *s, const sample_input *in, int32_t *id,
+                       ar_error *err) {
+    TRY(distribution(s, in, err));
+    const candidates *c = &s->c;
+    const double u = rng_uniform(s->o.seed, DRAW, (uint64_t)in->position);
     double mass = 0;
-    heap_build(key, id, n);
-    do mass += prob(&z, logits[heap_pop(key, id, &n)]);
-    while (n > 0 && mass < p);
-    for (int64_t i = 0; i < n; i++) logits[id[i]] = -INFINITY;
-}
-
-static void top_k(double *logits, int64_t n_vocab, int64_t k, double *key,
-                  int32_t *id) {
-    int64_t n = kept_ids(logits, n_vocab, id);
-    if (k >= n) return;
-    for (int64_t i = 0; i < n; i++) key[id[i]] = -logits[id[i]];
-    heap_build(key, id, n);
-    double least = 0;
-    for (int64_t i = 0; i < k; i++) least = logits[heap_pop(key, id, &n)];
-    for (int64_t i = 0; i < n; i++)
-        if (logits[id[i]] < least) logits[id[i]] = -INFINITY;
-}
-
-static void top_p(double *logits, int64_t n_vocab, double p, double *key,
-                  int32_t *id) {
-    const int64_t n = kept_ids(logits, n_vocab, id);
-    for (int64_t i = 0; i < n; i++) key[id[i]] = -logits[id[i]];
-    keep_mass(logits, n_vocab, p, key, id, n);
-}
-
-static void min_p(double *logits, int64_t n_vocab, double p) {
-    const scale z = softmax_scale(logits, n_vocab);
-    const double least = p * prob(&z, z.max);
-    for (int64_t i = 0; i < n_vocab; i++)
-        if (prob(&z, logits[i]) < least) logits[i] = -INFINITY;
-}
-
-/* Tokens by how far their surprise is from the entropy. */
-static void typical(double *logits, int64_t n_vocab, double p, double *key,
-                    int32_t *id) {
-    double entropy = 0;
-    softmax(logits, n_vocab, key);
-    for (int64_t i = 0; i < n_vocab; i++)
-        if (key[i] > 0) entropy -= key[i] * log(key[i]);
-    int64_t n = 0;
-    for (int64_t i = 0; i < n_vocab; i++) {
-        if (key[i] > 0)
-            id[n++] = (int32_t)i;
-        else
-            logits[i] = -INFINITY;
-        key[i] = fabs(-log(key[i]) - entropy);
-    }
-    keep_mass(logits, n_vocab, p, key, id, n);
-}
-
-/* Keep l >= max - s * (standard deviation of the logits that are left). */
-static void top_n_sigma(double *logits, int64_t n_vocab, double s) {
-    double mean = 0, variance = 0;
-    int64_t n = 0;
-    for (int64_t i = 0; i < n_vocab; i++)
-        if (logits[i] != -INFINITY) {
-            mean += logits[i];
-            n++;
-        }
-    mean /= (double)n;
-    for (int64_t i = 0; i < n_vocab; i++)
-        if (logits[i] != -INFINITY)
-            variance += (logits[i] - mean) * (logits[i] - mean);
-    const double least =
-        logits[argmax(logits, n_vocab)] - s * sqrt(variance / (double)n);
-    for (int64_t i = 0; i < n_vocab; i++)
-        if (logits[i] < least) logits[i] = -INFINITY;
-}
-
-/* All mass on the largest; the first of equals. */
-static void greedy(const double *logits, int64_t n_vocab, double *probs) {
-    memset(probs, 0, (size_t)n_vocab * sizeof *probs);
-    probs[argmax(logits, n_vocab)] = 1;
-}
-
-void sample_probs(const sample_options *o, const sample_input *in) {
-    const int64_t n_vocab = in->n_vocab;
-    double *logits = in->logits, *probs = in->probs;
-    int32_t *work = in->work;
-    for (int64_t i = 0; i < n_vocab; i++)
-        if (isnan(logits[i])) logits[i] = -INFINITY;
-    penalise(o, n_vocab, logits, in->history, in->n_history, work);
-    const double max = logits[argmax(logits, n_vocab)];
-    if (o->temperature == 0 || !isfinite(max)) {
-        greedy(logits, n_vocab, probs);
-        return;
-    }
-    if (o->temperature != 1)
-        for (int64_t i = 0; i < n_vocab; i++) logits[i] /= o->temperature;
-    if (o->top_k > 0) top_k(logits, n_vocab, o->top_k, probs, work);
-    if (o->top_p < 1) top_p(logits, n_vocab, o->top_p, probs, work);
-    if (o->min_p > 0) min_p(logits, n_vocab, o->min_p);
-    if (o->typical_p < 1) typical(logits, n_vocab, o->typical_p, probs, work);
-    if (o->top_n_sigma > 0) top_n_sigma(logits, n_vocab, o->top_n_sigma);
-    softmax(logits, n_vocab, probs);
-}
-
-int32_t sample_token(const sample_options *o, const sample_input *in,
-                     int64_t position) {
-    sample_probs(o, in);
-    const double u = rng_uniform(o->seed, 0, (uint64_t)position);
-    double mass = 0;
-    int32_t last = 0; /* where rounding leaves the sum below u */
-    for (int64_t i = 0; i < in->n_vocab; i++) {
-        if (!(in->probs[i] > 0)) continue;
-        mass += in->probs[i];
-        last = (int32_t)i;
+    int64_t drawn = 0; /* the last, where rounding leaves the sum below u */
+    for (int64_t i = 0; i < c->n; i++) {
+        if (!(c->prob[i] > 0)) continue;
+        mass += c->prob[i];
+        drawn = i;
         if (u < mass) break;
     }
-    return last;
+    if (s->o.mirostat) {
+        const sample_scale *z = &s->step.uncut;
+        const double bits = (z->max + log(z->sum) - c->logit[drawn]) / log(2);
+        s->step.mu -= s->o.mirostat_eta * (bits - s->o.mirostat_tau);
+    }
+    *id = c->id[drawn];
+    return AR_OK;
+}
+
+int64_t sampler_logprobs(sampler *s, const double *logits, int32_t id,
+                         double *chosen, sample_logprob *top, int64_t n) {
+    const candidates *c = &s->c;
+    const double *x = logits ? logits : c->logit;
+    const int64_t all = logits ? s->step.n_vocab : c->n;
+    const sample_scale z = sample_scale_of(x, all);
+    const double log_sum = z.max + log(z.sum);
+    const int64_t at = logits ? id : candidates_find(c, id);
+    *chosen = at >= 0 && at < all ? x[at] - log_sum : -INFINITY;
+    int64_t k = n < all ? n : all;
+    if (k < 1) return 0;
+    sample_largest(x, all, k, c->heap);
+    for (int64_t left = k; left > 0;) {
+        const int32_t i = sample_largest_pop(x, c->heap, &left);
+        top[left] = (sample_logprob){logits ? i : c->id[i], x[i] - log_sum};
+    }
+    while (k > 0 && top[k - 1].logprob == -INFINITY) k--;
+    return k;
 }

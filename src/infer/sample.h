@@ -1,48 +1,113 @@
 /* sample.h - choosing the next token.
  *
- * Order: repetition penalty, presence and frequency, temperature, top-k,
- * top-p, min-p, typical-p, top-n-sigma, each on what the step before left
- * (Hugging Face's order). */
+ * Steps, each on what the step before left, turn logits into a distribution;
+ * samplers.def lists them in their default order (Hugging Face's, where it
+ * has them).  A draw is rng(seed, 0, position), XTC's coin rng(seed, 1,
+ * position); mirostat's state is the only thing a sampler remembers.
+ *
+ *   sampler *s;
+ *   TRY(sampler_open(&s, &options, n_vocab, n_ctx, err));
+ *   sample_input in = {logits, ids, n, n};
+ *   TRY(sampler_next(s, &in, &id, err));
+ *   sampler_close(s); */
 #ifndef INFER_SAMPLE_H
 #define INFER_SAMPLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "arcane/status.h"
 
+enum {
+#define SAMPLER(upper, name, on, cuts, help) SAMPLER_##upper,
+#define OPTION(...)
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
+    SAMPLERS
+};
+
+/* Added to the logit of an id; -INFINITY removes it. */
+typedef struct sample_bias {
+    int32_t id;
+    double value;
+} sample_bias;
+
 typedef struct sample_options {
-    double temperature;         /* 0 = greedy */
-    int64_t top_k;              /* 0 = off; ties with the k-th are kept */
-    double top_p;               /* 1 = off */
-    double min_p;               /* 0 = off: p >= min_p * largest p is kept */
-    double typical_p;           /* 1 = off (Meister et al. 2023) */
-    double top_n_sigma;         /* 0 = off (Tang et al. 2024) */
-    double repetition;          /* 1 = off */
-    double presence, frequency; /* 0 = off */
+/* Fields and their meaning: samplers.def. */
+#define SAMPLER(...)
+#define OPTION(type, field, ...) type field;
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
+    const sample_bias *bias; /* [n_bias]; copied by sampler_open */
+    int64_t n_bias;
+    /* Ids at which DRY's sequences end; copied by sampler_open. */
+    const int32_t *dry_breakers;
+    int64_t n_dry_breakers;
+    int order[SAMPLERS]; /* SAMPLER_*; those not in it are off */
+    int n_order;
     uint64_t seed;
 } sample_options;
 
-/* Temperature 1 and nothing else. */
+/* Everything off (temperature 1), the default order. */
 sample_options sample_options_default(void);
-/* That every field is in its range.  Errors: AR_RANGE naming the option. */
+
+/* The order from names with commas or spaces between them: "top_k,xtc".
+ * Errors: AR_RANGE for a name that is none or comes twice; o is then
+ * unchanged. */
+ar_status sample_order(sample_options *o, const char *names, ar_error *err);
+
+/* That every field is in its range, mirostat the last of the order, and
+ * temperature in it if it is 0.  Errors: AR_RANGE naming the option. */
 ar_status sample_check(const sample_options *o, ar_error *err);
 
-/* One step's scores and scratch; a caller fills it once and keeps it. */
+typedef struct sampler sampler;
+
+/* A sampler for logits [n_vocab]; DRY looks at no more than max_history
+ * tokens.  All memory is taken here.  Errors: AR_RANGE for options that
+ * sample_check refuses or an id outside the vocabulary; AR_NOMEM. */
+ar_status sampler_open(sampler **out, const sample_options *o, int64_t n_vocab,
+                       int64_t max_history, ar_error *err);
+void sampler_close(sampler *s);
+
+/* What a sampler remembers from token to token: taken before tokens that may
+ * be taken back, and given back with them. */
+typedef struct sample_state {
+    double mu; /* mirostat's largest surprise, in bits */
+} sample_state;
+sample_state sampler_state(const sampler *s);
+void sampler_restore(sampler *s, sample_state state);
+
+/* One step's scores; all borrowed. */
 typedef struct sample_input {
-    int64_t n_vocab;        /* V */
-    double *logits;         /* [V]; changed */
-    const int32_t *history; /* [n_history] ids so far */
+    const double *logits;   /* [V]; -inf (or below -1e30) = not to be chosen */
+    const int32_t *history; /* [n_history] ids so far; others are passed over */
     int64_t n_history;
-    double *probs; /* [V]; written */
-    int32_t *work; /* [V]; scratch for sorting */
+    int64_t position; /* in the sequence */
 } sample_input;
 
-/* Probabilities after all steps, in in->probs. */
-void sample_probs(const sample_options *o, const sample_input *in);
+/* The token at in->position.  Errors: AR_RANGE for a logit that is NaN or
+ * above 1e30, and if no token is left; the state is then unchanged. */
+ar_status sampler_next(sampler *s, const sample_input *in, int32_t *id,
+                       ar_error *err);
 
-/* The token at `position` of a sequence: a function of the options, the
- * logits, the history and rng(seed, 0, position) alone. */
-int32_t sample_token(const sample_options *o, const sample_input *in,
-                     int64_t position);
+/* The distribution that sampler_next would draw from, in probs [V]; the state
+ * stays as it is.  Errors as sampler_next. */
+ar_status sampler_probs(sampler *s, const sample_input *in, double *probs,
+                        ar_error *err);
+
+typedef struct sample_logprob {
+    int32_t id;
+    double logprob; /* natural logarithm */
+} sample_logprob;
+
+/* Log-probabilities: of `id` in *chosen (-inf if it was removed), and of the
+ * likeliest n in top, in falling order; returns how many there are (fewer if
+ * fewer are left).  With logits [V] of their softmax, with NULL of the
+ * distribution of the last call of sampler_next or sampler_probs, which must
+ * not have failed. */
+int64_t sampler_logprobs(sampler *s, const double *logits, int32_t id,
+                         double *chosen, sample_logprob *top, int64_t n);
 
 #endif

@@ -94,12 +94,14 @@ static ar_status run(engine *e, const engine_program *p, unsigned fields,
     return e->be->wait(e->dev, t, err);
 }
 
+/* The session will have `length` tokens after the call. */
 static void set_row(engine *e, int64_t i, const session *s, int32_t token,
-                    int64_t position) {
+                    int64_t position, int64_t length) {
     const int64_t R = e->opt.max_rows, page = e->opt.page;
     e->rows[ROWS_ID * R + i] = token;
     e->rows[ROWS_POSITION * R + i] = (int32_t)position;
     e->rows[ROWS_SESSION * R + i] = s->index;
+    e->rows[ROWS_LONG * R + i] = length > e->m->config.rope_original_ctx;
     e->rows[ROWS_SLOT * R + i] =
         (int32_t)(s->pages[position / page] * page + position % page);
 }
@@ -111,11 +113,12 @@ static ar_status run_body(engine *e, const engine_program *p, int64_t live,
         e->rows[ROWS_ID * R + i] = -1;
         e->rows[ROWS_POSITION * R + i] = 0;
         e->rows[ROWS_SESSION * R + i] = -1;
+        e->rows[ROWS_LONG * R + i] = 0;
         e->rows[ROWS_SLOT * R + i] = -1;
     }
     return run(e, p,
                1u << ROWS_ID | 1u << ROWS_POSITION | 1u << ROWS_SESSION |
-                   1u << ROWS_SLOT,
+                   1u << ROWS_LONG | 1u << ROWS_SLOT,
                err);
 }
 
@@ -149,7 +152,7 @@ static ar_status feed(session *s, const int32_t *tokens, int64_t n, bool all,
     for (int64_t at = 0, rows; at < n; at += rows) {
         const engine_program *p = choose(e->body, e->n_body, n - at, &rows);
         for (int64_t i = 0; i < rows; i++)
-            set_row(e, i, s, tokens[at + i], s->length + at + i);
+            set_row(e, i, s, tokens[at + i], s->length + at + i, s->length + n);
         TRY(run_body(e, p, rows, err));
         if (logits && all)
             TRY(run_head(e, 0, rows, logits + at * V, err));
@@ -209,7 +212,8 @@ static ar_status step(engine *e, session *const *s, const int32_t *tokens,
     for (int64_t at = 0, rows; at < n; at += rows) {
         const engine_program *p = choose(e->body, e->n_body, n - at, &rows);
         for (int64_t i = 0; i < rows; i++)
-            set_row(e, i, s[at + i], tokens[at + i], s[at + i]->length);
+            set_row(e, i, s[at + i], tokens[at + i], s[at + i]->length,
+                    s[at + i]->length + 1);
         TRY(run_body(e, p, rows, err));
         if (logits) TRY(run_head(e, 0, rows, logits + at * V, err));
     }

@@ -28,7 +28,7 @@ const char *config_model_type(const model_config *c) {
 }
 
 enum name_scheme config_names(const model_config *c) {
-    return arch_table[c->arch].names;
+    return c->gguf ? NAMES_GGUF : arch_table[c->arch].names;
 }
 
 /* What config.json calls a field. */
@@ -53,13 +53,21 @@ void config_set_context(model_config *c, int64_t n_ctx) {
     c->window[c->n_layers - 1] = 0;
 }
 
+static void derive_scales(model_config *c) {
+    if (c->residual_scale == 0 && c->n_layers > 0)
+        c->residual_scale = 1 / sqrt(2.0 * (double)c->n_layers);
+    if (c->rope_attention == 0) c->rope_attention = 1;
+    if (c->embed_scale == 0) c->embed_scale = 1;
+    if (c->logit_scale == 0) c->logit_scale = 1;
+    if (c->logit_divisor == 0) c->logit_divisor = 1;
+}
+
 void config_derive(model_config *c) {
     if (c->n_kv_heads == 0) c->n_kv_heads = c->n_heads;
     if (c->head_dim == 0 && c->n_heads > 0 && c->n_embd % c->n_heads == 0)
         c->head_dim = c->n_embd / c->n_heads;
     if (c->n_ff == 0) c->n_ff = 4 * c->n_embd;
-    if (c->residual_scale == 0 && c->n_layers > 0)
-        c->residual_scale = 1 / sqrt(2.0 * (double)c->n_layers);
+    derive_scales(c);
     if (c->pos == POS_ROPE && c->rope_dims == 0) c->rope_dims = c->head_dim;
     /* An id outside of the vocabulary names no token. */
     if (c->bos < 0 || c->bos >= c->n_vocab) c->bos = -1;
@@ -118,42 +126,89 @@ static ar_status check_sizes(const model_config *c, ar_error *err) {
     return AR_OK;
 }
 
-static ar_status check_rope(const model_config *c, ar_error *err) {
-    if (c->pos != POS_ROPE) return AR_OK;
-    if (c->rope_dims < 2 || c->rope_dims % 2 || c->rope_dims > c->head_dim)
-        return error_set(err, AR_RANGE,
-                         "%lld elements of a head of %lld cannot be rotated",
-                         (long long)c->rope_dims, (long long)c->head_dim);
-    if (!(c->rope_theta > 0) || !isfinite(c->rope_theta))
-        return error_set(err, AR_RANGE, "rope_theta is %g", c->rope_theta);
-    if (c->rope_scaling == ROPE_SCALING_NONE) return AR_OK;
-    if (!(c->rope_factor > 0) || !isfinite(c->rope_factor))
-        return error_set(err, AR_RANGE, "the rope factor is %g",
-                         c->rope_factor);
-    if (c->rope_scaling != ROPE_SCALING_LLAMA3) return AR_OK;
-    if (!(c->rope_low > 0) || !(c->rope_high > c->rope_low) ||
-        !isfinite(c->rope_high) || c->rope_original_ctx < 1)
+static bool is_positive(double x) { return x > 0 && isfinite(x); }
+
+/* What llama3, yarn and dynamic ropes need besides a factor. */
+static ar_status check_scaling(const model_config *c, ar_error *err) {
+    const enum rope_scaling kind = c->rope_scaling;
+    if (kind == ROPE_SCALING_LLAMA3 &&
+        (!is_positive(c->rope_low) || !is_positive(c->rope_high) ||
+         c->rope_high <= c->rope_low || c->rope_original_ctx < 1))
         return error_set(err, AR_RANGE,
                          "low_freq_factor %g, high_freq_factor %g and "
                          "original_max_position_embeddings %lld do not make "
                          "a llama3 rope",
                          c->rope_low, c->rope_high,
                          (long long)c->rope_original_ctx);
+    if (kind == ROPE_SCALING_YARN &&
+        (!is_positive(c->rope_beta_slow) || !is_positive(c->rope_beta_fast) ||
+         c->rope_theta <= 1 || c->rope_original_ctx < 1))
+        return error_set(err, AR_RANGE,
+                         "beta_fast %g, beta_slow %g and rope_theta %g do not "
+                         "make a yarn rope",
+                         c->rope_beta_fast, c->rope_beta_slow, c->rope_theta);
+    if (kind == ROPE_SCALING_DYNAMIC &&
+        (c->rope_dims < 4 || c->rope_factor < 1 || c->rope_original_ctx < 1))
+        return error_set(err, AR_RANGE,
+                         "a dynamic rope of %lld elements and factor %g",
+                         (long long)c->rope_dims, c->rope_factor);
+    return AR_OK;
+}
+
+static ar_status check_rope(const model_config *c, ar_error *err) {
+    if (c->pos != POS_ROPE) return AR_OK;
+    if (c->rope_dims < 2 || c->rope_dims % 2 || c->rope_dims > c->head_dim)
+        return error_set(err, AR_RANGE,
+                         "%lld elements of a head of %lld cannot be rotated",
+                         (long long)c->rope_dims, (long long)c->head_dim);
+    if (!is_positive(c->rope_theta))
+        return error_set(err, AR_RANGE, "rope_theta is %g", c->rope_theta);
+    if (c->rope_rule == ROPE_RULE_LOCAL && !is_positive(c->rope_local_theta))
+        return error_set(err, AR_RANGE, "rope_local_base_freq is %g",
+                         c->rope_local_theta);
+    if (!is_positive(c->rope_attention))
+        return error_set(err, AR_RANGE, "the rope's attention_factor is %g",
+                         c->rope_attention);
+    if (c->rope_scaling == ROPE_SCALING_NONE) return AR_OK;
+    if (!is_positive(c->rope_factor))
+        return error_set(err, AR_RANGE, "the rope factor is %g",
+                         c->rope_factor);
+    return check_scaling(c, err);
+}
+
+static ar_status check_scales(const model_config *c, ar_error *err) {
+    if (!isfinite(c->residual_scale))
+        return error_set(err, AR_RANGE, "residual_scale is not finite");
+    if (!(c->logit_softcap >= 0) || !isfinite(c->logit_softcap))
+        return error_set(err, AR_RANGE, "final_logit_softcapping is %g",
+                         c->logit_softcap);
+    if (!(c->attn_softcap >= 0) || !isfinite(c->attn_softcap))
+        return error_set(err, AR_RANGE, "attn_logit_softcapping is %g",
+                         c->attn_softcap);
+    if (!(c->query_scalar >= 0) || !isfinite(c->query_scalar))
+        return error_set(err, AR_RANGE, "query_pre_attn_scalar is %g",
+                         c->query_scalar);
+    if (!isfinite(c->embed_scale) || !isfinite(c->attn_scale) ||
+        !isfinite(c->logit_scale / c->logit_divisor))
+        return error_set(err, AR_RANGE,
+                         "the scale %g of embeddings, %g of scores, %g / %g of "
+                         "logits is not finite",
+                         c->embed_scale, c->attn_scale, c->logit_scale,
+                         c->logit_divisor);
     return AR_OK;
 }
 
 ar_status config_check(const model_config *c, ar_error *err) {
     TRY(check_sizes(c, err));
     TRY(check_rope(c, err));
+    if (c->qkv_by_head && c->n_kv_heads != c->n_heads)
+        return error_set(err, AR_UNSUPPORTED,
+                         "num_key_value_heads of q, k and v fused by head");
     if (!(c->norm_eps >= 0) || !(c->norm_eps < 1))
         return error_set(err, AR_RANGE, "%s is %g, not in 0 .. 1",
                          key_name(c, offsetof(model_config, norm_eps)),
                          c->norm_eps);
-    if (!isfinite(c->residual_scale))
-        return error_set(err, AR_RANGE, "residual_scale is not finite");
-    if (!(c->logit_softcap >= 0) || !isfinite(c->logit_softcap))
-        return error_set(err, AR_RANGE, "final_logit_softcapping is %g",
-                         c->logit_softcap);
+    TRY(check_scales(c, err));
     if (c->value_embeds &&
         (c->gate_channels < 1 || c->gate_channels > c->n_embd))
         return error_set(err, AR_RANGE,
@@ -166,20 +221,8 @@ ar_status config_check(const model_config *c, ar_error *err) {
     return AR_OK;
 }
 
-void config_rope_frequencies(const model_config *c, double *out) {
-    const double d = (double)c->rope_dims, two_pi = 6.283185307179586476925;
-    for (int64_t i = 0; i < c->rope_dims / 2; i++) {
-        double f = 1 / pow(c->rope_theta, 2 * (double)i / d);
-        if (c->rope_scaling == ROPE_SCALING_LINEAR) f /= c->rope_factor;
-        if (c->rope_scaling == ROPE_SCALING_LLAMA3) {
-            /* Waves longer than the old context are stretched, short ones
-             * kept, those between blended (transformers,
-             * modeling_rope_utils.py, _compute_llama3_parameters). */
-            const double turns = (double)c->rope_original_ctx * f / two_pi;
-            double s = (turns - c->rope_low) / (c->rope_high - c->rope_low);
-            s = s < 0 ? 0 : s > 1 ? 1 : s;
-            f *= (1 - s) / c->rope_factor + s;
-        }
-        out[i] = f;
-    }
+double config_attn_scale(const model_config *c) {
+    if (c->attn_scale != 0) return c->attn_scale;
+    return 1 /
+           sqrt(c->query_scalar > 0 ? c->query_scalar : (double)c->head_dim);
 }

@@ -34,14 +34,49 @@ enum init_scheme {
     INITS_COUNT
 };
 
-enum norm_kind { NORM_LAYER, NORM_RMS, NORM_RMS_PLAIN /* no weight */ };
+enum norm_kind {
+    NORM_LAYER,
+    NORM_LAYER_UNBIASED,
+    NORM_RMS,
+    NORM_RMS_PLAIN /* no weight */
+};
 enum pos_kind { POS_LEARNED, POS_ROPE, POS_NONE };
 enum rope_scaling {
     ROPE_SCALING_NONE,
     ROPE_SCALING_LINEAR,
-    ROPE_SCALING_LLAMA3
+    ROPE_SCALING_DYNAMIC,
+    ROPE_SCALING_LLAMA3,
+    ROPE_SCALING_YARN,
+    ROPE_SCALING_LONGROPE
 };
-enum { MAX_LAYERS = 512 };
+/* Norms of q and k. */
+enum qk_norm {
+    QK_NORM_NONE,
+    QK_NORM_PLAIN,  /* of each head, without a weight, after the rotation */
+    QK_NORM_HEAD,   /* of each head, before the rotation */
+    QK_NORM_TURNED, /* of each head, after the rotation */
+    QK_NORM_ALL     /* of all heads together, before the rotation */
+};
+/* Norms of a branch: of what it reads, of what it adds, of both. */
+enum branch_norm { BRANCH_PRE, BRANCH_POST, BRANCH_BOTH };
+/* Which layers have a window where config.json does not list them. */
+enum window_rule {
+    WINDOWS_OWN,     /* window_pattern or layer_windows, our own keys */
+    WINDOWS_ALL,     /* every layer */
+    WINDOWS_PERIOD,  /* all but every window_period-th */
+    WINDOWS_LATE,    /* from window_first on, if use_sliding_window */
+    WINDOWS_UNTURNED /* those without RoPE, if use_sliding_window */
+};
+/* How a layer turns q and k. */
+enum rope_use { ROPE_USE, ROPE_USE_LOCAL, ROPE_USE_NONE };
+enum rope_rule {
+    ROPE_RULE_ALL,    /* every layer is turned alike */
+    ROPE_RULE_LOCAL,  /* layers with a window: rope_local_theta, unscaled */
+    ROPE_RULE_WINDOW, /* layers with a window only */
+    ROPE_RULE_HYBRID, /* the same, but all where no layer has one */
+    ROPE_RULE_LIST    /* no_rope_layers, or all but every rope_period-th */
+};
+enum { MAX_LAYERS = 512, MAX_ROPE_FACTORS = 128 };
 
 typedef struct model_config {
     enum arch_id arch;
@@ -52,17 +87,31 @@ typedef struct model_config {
     double norm_eps;
     enum pos_kind pos;
     enum unary_kind act;
-    bool gated;     /* f(gate) * up, else f(up) */
-    bool tied;      /* the output projection is the embedding */
-    bool conv1d;    /* linear weights are stored [in, out] (GPT-2) */
-    bool fused_qkv; /* one matrix for q, k, v */
+    bool gated;       /* f(gate) * up, else f(up) */
+    bool tied;        /* the output projection is the embedding */
+    bool conv1d;      /* linear weights are stored [in, out] (GPT-2) */
+    bool fused_qkv;   /* one matrix for q, k, v */
+    bool qkv_by_head; /* its rows are q, k, v of each head (GPT-NeoX) */
     bool bias_qkv, bias_o, bias_mlp;
-    bool qk_norm;          /* RMS norm of q and k per head, after RoPE */
+    bool bias_head; /* of the output projection (Phi) */
+    bool fused_mlp; /* one matrix for gate and up */
+    enum qk_norm qk_norm;
+    enum branch_norm branch_norm;
+    bool parallel;         /* both branches read the same h, by one norm */
+    bool two_norms;        /* each by its own, where parallel (GPT-NeoX) */
+    double norm_offset;    /* weight + offset is used (gemma: 1) */
+    bool embed_sqrt;       /* embeddings times sqrt(n_embd) (gemma) */
+    double embed_scale;    /* and times this; 0 = 1 */
+    double logit_scale;    /* logits times this, before the cap; 0 = 1 */
+    double logit_divisor;  /* the same, divided; 0 = 1 */
     bool embed_norm;       /* plain RMS norm of the embeddings */
     bool value_embeds;     /* every other layer, always the last (ar) */
     bool lambdas;          /* h = resid_lambda h + x0_lambda x0 (ar) */
     double residual_scale; /* of both branches; 1 = none */
     double logit_softcap;  /* 0 = none */
+    double attn_softcap;   /* of attention scores; 0 = none */
+    double query_scalar;   /* scores over its square root; 0 = head_dim */
+    double attn_scale;     /* scores times this instead; 0 = not given */
     int64_t gate_channels; /* inputs of the value-embedding gate (ar: 32) */
     enum init_scheme init;
     /* windows: keys seen by a query, itself included; 0 = all */
@@ -70,14 +119,29 @@ typedef struct model_config {
     /* where they come from: repeated over the layers, L all, S n_ctx / 2 keys
      * and itself; the last layer always sees all.  "" = given one by one. */
     char window_pattern[32];
+    enum window_rule window_rule;
+    int64_t sliding_window; /* of layers that have one; 0 = no layer does */
+    int64_t window_period, window_first;
     /* rope */
     bool rope_interleaved, rope_backwards; /* ar turns by -angle */
     int64_t rope_dims;                     /* R <= head_dim */
+    double rope_part; /* of a head that is rotated by default; 0 = all */
     double rope_theta;
     enum rope_scaling rope_scaling;
     double rope_factor, rope_low, rope_high;
     int64_t rope_original_ctx;
-    int32_t bos, eos; /* -1 = none */
+    double rope_beta_fast, rope_beta_slow; /* yarn */
+    bool rope_truncate;                    /* yarn: whole dimensions */
+    double rope_attention; /* cos and sin times this: yarn, longrope */
+    /* longrope: divisors [rope_dims / 2] for texts up to rope_original_ctx,
+     * and for longer ones */
+    double rope_short[MAX_ROPE_FACTORS], rope_long[MAX_ROPE_FACTORS];
+    enum rope_rule rope_rule;
+    double rope_local_theta; /* 0 = rope_theta */
+    int64_t rope_period;
+    unsigned char rope_use[MAX_LAYERS]; /* enum rope_use */
+    int32_t bos, eos;                   /* -1 = none */
+    bool gguf; /* weights have the names and the forms of GGUF files */
 } model_config;
 
 /* Every other layer, the last one included. */
@@ -110,7 +174,12 @@ int config_preset_count(void);
 const char *config_preset_name(int i);
 const char *config_preset_text(int i); /* one line about it */
 
-/* Rotary frequencies, R/2 of them, after scaling, in double. */
-void config_rope_frequencies(const model_config *c, double *out);
+/* Rotary frequencies, R/2 of them, in double: scaled, for a text of n_tokens;
+ * and those of ROPE_USE_LOCAL. */
+void config_rope_frequencies(const model_config *c, int64_t n_tokens,
+                             double *out);
+void config_rope_local(const model_config *c, double *out);
+/* What scores are multiplied with. */
+double config_attn_scale(const model_config *c);
 
 #endif

@@ -8,11 +8,38 @@
 
 /* Which config.json an architecture has; a row of keys.def names several. */
 enum key_layout {
-    KEYS_GPT2 = 1, /* n_embd, n_layer ... */
-    KEYS_HF = 2,   /* hidden_size, num_hidden_layers ... */
-    KEYS_OWN = 4,  /* ours: traits that transformers has no key for */
+    KEYS_GPT2 = 1,           /* n_embd, n_layer ... */
+    KEYS_SIZES = 2,          /* hidden_size, num_hidden_layers ... */
+    KEYS_OWN = 4,            /* ours: traits that transformers has no key for */
+    KEYS_RMS = 8,            /* rms_norm_eps */
+    KEYS_ACT = 16,           /* hidden_act */
+    KEYS_BIAS = 32,          /* attention_bias */
+    KEYS_MLP = 64,           /* mlp_bias */
+    KEYS_GEMMA = 1 << 7,     /* hidden_activation, caps ... */
+    KEYS_QKV_BIAS = 1 << 8,  /* attention_bias, not of the output */
+    KEYS_OUT_BIAS = 1 << 9,  /* attention_out_bias */
+    KEYS_USE_BIAS = 1 << 10, /* use_bias, of all maps */
+    KEYS_LAYER = 1 << 11,    /* layer_norm_eps */
+    KEYS_NORM_EPS = 1 << 12,
+    KEYS_NORM_EPSILON = 1 << 13,
+    KEYS_STABLELM = 1 << 14, /* use_qkv_bias */
+    KEYS_GRANITE = 1 << 15,  /* multipliers */
+    KEYS_COHERE = 1 << 16,   /* logit_scale */
+    KEYS_NEOX = 1 << 17,     /* rotary_pct, rotary_emb_base */
+    KEYS_PARALLEL = 1 << 18, /* use_parallel_residual */
+    KEYS_PLAIN = KEYS_SIZES | KEYS_RMS | KEYS_ACT,
+    KEYS_HF = KEYS_PLAIN | KEYS_BIAS | KEYS_MLP, /* llama's */
 };
-enum key_kind { KEY_INT, KEY_REAL, KEY_BOOL, KEY_ACT, KEY_TOKEN };
+/* null is the same as a key left out, but for _NONE: there it is 0. */
+enum key_kind {
+    KEY_INT,
+    KEY_INT_NONE,
+    KEY_REAL,
+    KEY_REAL_NONE,
+    KEY_BOOL,
+    KEY_ACT,
+    KEY_TOKEN
+};
 
 typedef struct arch_row {
     const char *model_type;
@@ -36,5 +63,24 @@ extern const int n_config_keys;
 ar_status config_check_limits(const model_config *c, ar_error *err);
 /* Fill what follows from other fields. */
 void config_derive(model_config *c);
+
+/* A member of an object; NULL also where its value is null. */
+const json_t *config_get(const json_t *object, const char *key);
+/* Read a member if it is there.  Errors: AR_FORMAT; AR_RANGE for an int of 0,
+ * which inside means "left out". */
+ar_status config_get_int(const json_t *object, const char *key, int64_t *out,
+                         ar_error *err);
+ar_status config_get_real(const json_t *object, const char *key, double *out,
+                          ar_error *err);
+ar_status config_get_bool(const json_t *object, const char *key, bool *out,
+                          ar_error *err);
+/* Windows and rotation of each layer, then the rotation itself; after
+ * config_derive. */
+ar_status config_read_layers(model_config *c, const json_t *root,
+                             ar_error *err);
+ar_status config_read_rope(model_config *c, const json_t *root, ar_error *err);
+/* The same out of a configuration; not 0 on no memory. */
+int config_write_layers(json_t *o, const model_config *c);
+int config_write_rope(json_t *o, const model_config *c);
 
 #endif

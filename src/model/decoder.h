@@ -13,6 +13,8 @@ typedef struct decoder_pages {
     ref table;    /* I32 [S, M]: pages of each sequence */
     ref sequence; /* I32 [N]: -1 = a dead row */
     ref slot;     /* I32 [N]: row of the pool seen as [P * page, ..] to write */
+    ref is_long;  /* I32 [N]: 1 = of a text longer than rope_original_ctx;
+                   * read by longrope only, else may be 0 */
     int64_t page; /* tokens a page */
 } decoder_pages;
 
@@ -30,11 +32,13 @@ typedef struct decoder {
     decoder_pages *pages; /* NULL = training */
 } decoder;
 
-/* The last hidden state, after the final norm, [B * T, C]. */
+/* The last hidden state, after the final norm, times the scale of the logits,
+ * [B * T, C].  A head with a bias is [V, C + 1] in training, the bias its last
+ * column, and the hidden state ends in a 1: [B * T, C + 1]. */
 ref decoder_hidden(decoder *d);
-/* The output projection [V, C]. */
+/* The output projection [V, C], or with its bias [V, C + 1]. */
 ref decoder_head(const decoder *d);
-/* Logits [n, V] of hidden rows [n, C], soft cap included. */
+/* Logits [n, V] of hidden rows [n, C], or [n, C + 1]; soft cap included. */
 ref decoder_logits(const decoder *d, ref hidden);
 
 /* Multiply-adds (counted two) of one token, forward and backward, in a

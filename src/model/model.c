@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "format/checkpoint.h"
+#include "model/config_gguf.h"
 
 /* The folder itself if it is a model, else the newest checkpoint in it. */
 static ar_status find_folder(char *out, size_t size, const char *path,
@@ -33,6 +34,22 @@ static ar_status find_folder(char *out, size_t size, const char *path,
     return AR_OK;
 }
 
+/* A GGUF file, which has everything in it. */
+static ar_status open_gguf(model *m, const char *path, ar_error *err) {
+    if (strlen(path) >= sizeof m->folder)
+        return error_set(err, AR_RANGE, "%.200s: the path is too long", path);
+    memcpy(m->folder, path, strlen(path) + 1);
+    TRY(weights_open(&m->files, path, err));
+    if (!weights_gguf(m->files))
+        return error_set(err, AR_UNSUPPORTED,
+                         "%.180s: a file of weights alone; give its folder",
+                         path);
+    ar_status s = config_from_gguf(&m->config, m->files, err);
+    if (s == AR_OK) s = params_build(&m->params, &m->config, AR_F32, err);
+    if (s == AR_OK) s = params_check(&m->params, m->files, err);
+    return s == AR_OK ? AR_OK : error_prefix(err, s, path);
+}
+
 static ar_status open_folder(model *m, ar_error *err) {
     char config[4200];
     TRY(file_join(config, sizeof config, m->folder, "config.json", err));
@@ -47,8 +64,10 @@ ar_status model_open(model **out, const char *path, ar_error *err) {
     *out = NULL;
     model *m = mem_new(model, 1);
     if (!m) return error_set(err, AR_NOMEM, "no memory for a model");
-    ar_status s = find_folder(m->folder, sizeof m->folder, path, err);
-    if (s == AR_OK) s = open_folder(m, err);
+    const bool file = file_exists(path) && !file_is_folder(path);
+    ar_status s = file ? open_gguf(m, path, err)
+                       : find_folder(m->folder, sizeof m->folder, path, err);
+    if (s == AR_OK && !file) s = open_folder(m, err);
     if (s == AR_OK)
         *out = m;
     else

@@ -34,6 +34,9 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     const int64_t C = c->n_embd, V = c->n_vocab, F = c->n_ff;
     const int64_t HD = c->n_heads * c->head_dim;
     const int64_t GD = c->n_kv_heads * c->head_dim;
+    const bool PRE = c->branch_norm != BRANCH_POST;
+    const bool MLP_PRE = PRE && (!c->parallel || c->two_norms);
+    const bool POST = c->branch_norm != BRANCH_PRE;
     switch (role) {
 #define PARAM_ROLE(id, place, when, form, rows, columns, class)                \
     case ROLE_##id:                                                            \

@@ -61,8 +61,8 @@ struct weights;
 ar_status params_check(const param_list *p, const struct weights *w,
                        ar_error *err);
 /* The tensor of a file that holds the weight, NULL if there is none. */
-const struct st_tensor *params_tensor(const param_spec *s,
-                                      const struct weights *w);
+const struct tensor_view *params_tensor(const param_spec *s,
+                                        const struct weights *w);
 
 /* params_check, then fill the block from the file, converting types. */
 ar_status params_load(const param_list *p, ar_type t, const struct weights *w,

@@ -26,9 +26,9 @@ static bool skipped(const char *name) {
     return false;
 }
 
-const st_tensor *params_tensor(const param_spec *s, const weights *w) {
+const tensor_view *params_tensor(const param_spec *s, const weights *w) {
     static const char *const prefixes[] = {"transformer.", "model."};
-    const st_tensor *t = weights_find(w, s->name);
+    const tensor_view *t = weights_find(w, s->name);
     for (size_t i = 0; !t && i < sizeof prefixes / sizeof *prefixes; i++) {
         const size_t n = strlen(prefixes[i]);
         if (!strncmp(s->name, prefixes[i], n)) t = weights_find(w, s->name + n);
@@ -38,7 +38,7 @@ const st_tensor *params_tensor(const param_spec *s, const weights *w) {
 
 static ar_status check_one(const param_spec *s, const weights *w,
                            ar_error *err) {
-    const st_tensor *t = params_tensor(s, w);
+    const tensor_view *t = params_tensor(s, w);
     if (!t)
         return error_set(err, AR_FORMAT, "there is no tensor \"%s\"", s->name);
     if (!shape_equal(&t->shape, &s->shape)) {
@@ -47,7 +47,7 @@ static ar_status check_one(const param_spec *s, const weights *w,
                          s->name, shape_text(&t->shape, has),
                          shape_text(&s->shape, wants));
     }
-    if (!type_is_float(t->type))
+    if (!type_is_float(t->type) && !quant_is_block(t->type))
         return error_set(err, AR_UNSUPPORTED, "tensor \"%s\" is %s", s->name,
                          ar_type_name(t->type));
     return AR_OK;
@@ -58,7 +58,7 @@ static ar_status check_left_over(const param_list *p, const weights *w,
                                  unsigned char *used, ar_error *err) {
     const int64_t n = weights_count(w);
     for (int i = 0; i < p->n; i++) {
-        const st_tensor *t = params_tensor(&p->spec[i], w);
+        const tensor_view *t = params_tensor(&p->spec[i], w);
         for (int64_t k = 0; k < n; k++)
             if (weights_get(w, k) == t) used[k] = 1;
     }
@@ -98,7 +98,7 @@ ar_status params_load(const param_list *p, ar_type t, const weights *w,
 
 ar_status params_load_one(const param_spec *s, ar_type t, const weights *w,
                           void *data, ar_error *err) {
-    const st_tensor *src = params_tensor(s, w);
+    const tensor_view *src = params_tensor(s, w);
     const int64_t n = shape_count(&s->shape);
     bool ok = true;
     if (src->type == t)

@@ -63,9 +63,7 @@ static int32_t first_from(const added_set *s, int32_t low, int32_t high,
     return low;
 }
 
-/* The longest token that text[0..n) starts with. */
-static const added_token *longest_at(const added_set *s, const char *p,
-                                     size_t n) {
+const added_token *added_longest(const added_set *s, const char *p, size_t n) {
     const unsigned char first = (unsigned char)p[0];
     int32_t low = s->start[first], high = s->start[first + 1];
     const added_token *best = NULL;
@@ -134,7 +132,7 @@ added_match added_next(added_search *s) {
         const added_token *t =
             set->start[b] == set->start[b + 1]
                 ? NULL
-                : longest_at(set, s->text + s->from, s->n - s->from);
+                : added_longest(set, s->text + s->from, s->n - s->from);
         if (!t) {
             s->from++;
             continue;

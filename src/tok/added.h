@@ -18,6 +18,7 @@ typedef struct added_token {
     bool special, left, right; /* takes white space on that side with it */
     bool whole_word;           /* only between characters of no word */
     bool normalized;           /* looked for in the normalised text */
+    bool as_is;                /* and its bytes are what is found there */
 } added_token;
 
 /* Some of the added tokens, ready for searching. */
@@ -32,6 +33,9 @@ typedef struct added_set {
 ar_status added_set_open(added_set *out, const added_token *tokens, int32_t n,
                          bool normalized, ar_error *err);
 void added_set_close(added_set *s);
+
+/* The longest token that p[0..n) starts with, or NULL; n > 0. */
+const added_token *added_longest(const added_set *s, const char *p, size_t n);
 
 /* The next token in a text at or after `from`: leftmost, then longest.  Spans
  * include the white space that the token takes; `token` is NULL if there is

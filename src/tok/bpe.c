@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "tok/utf8.h"
 
 ar_status bpe_open(bpe *b, int32_t n_merges, ar_error *err) {
     *b = (bpe){.unknown = -1};
@@ -30,12 +31,26 @@ void bpe_add(bpe *b, int32_t left, int32_t right, int32_t rank, int32_t id) {
     known->id = id;
 }
 
-void bpe_find_bytes(bpe *b, const vocab *v) {
+static ar_status find_chars(bpe *b, const vocab *v, ar_error *err) {
+    b->char_id = mem_new(int32_t, BPE_CHARS);
+    if (!b->char_id)
+        return error_set(err, AR_NOMEM, "out of memory for a vocabulary");
+    for (uint32_t cp = 0; cp < BPE_CHARS; cp++) {
+        char bytes[4];
+        b->char_id[cp] = vocab_find(v, bytes, (size_t)utf8_encode(cp, bytes));
+    }
+    return AR_OK;
+}
+
+ar_status bpe_find_first(bpe *b, const vocab *v, ar_error *err) {
     for (int i = 0; i < 256; i++)
-        b->byte_id[i] = vocab_find(v, &(char){(char)i}, 1);
+        b->byte_id[i] = b->chars ? vocab_find_byte(v, i)
+                                 : vocab_find(v, &(char){(char)i}, 1);
+    return b->chars ? find_chars(b, v, err) : AR_OK;
 }
 
 void bpe_close(bpe *b) {
     mem_free(b->slots);
+    mem_free(b->char_id);
     *b = (bpe){.unknown = -1};
 }

@@ -1,8 +1,9 @@
 /* bpe.h - byte-pair encoding of pieces.
  *
- * A piece starts as one token per byte.  Of all neighbours that have a merge,
- * those of the lowest rank are joined, the leftmost first, until none is left
- * (Sennrich et al. 2016, arXiv:1508.07909). */
+ * A piece starts as one token per byte, or one per character.  Of all
+ * neighbours that have a merge, those of the lowest rank are joined, the
+ * leftmost first, until none is left (Sennrich et al. 2016, arXiv:1508.07909).
+ */
 #ifndef TOK_BPE_H
 #define TOK_BPE_H
 
@@ -14,14 +15,19 @@
 #include "tok/sink.h"
 #include "tok/vocab.h"
 
+enum { BPE_CHARS = 1 << 16 }; /* in a table of their own */
+
 typedef struct bpe_merge {
     uint64_t key;     /* left << 24 | right, + 1; 0 is an empty slot */
     int32_t rank, id; /* what the pair becomes */
 } bpe_merge;
 
 typedef struct bpe {
+    bool chars;           /* a piece starts as characters, not bytes */
+    int32_t *char_id;     /* [BPE_CHARS], or -1 */
     int32_t byte_id[256]; /* -1 where the vocabulary lacks the byte */
-    int32_t unknown;      /* for those; -1 leaves them out */
+    bool byte_fallback;   /* byte_id is for characters without a token */
+    int32_t unknown;      /* for what is left; -1 leaves it out */
     bool fuse_unknown;    /* one token for neighbours of them */
     bool ignore_merges;   /* a piece in the vocabulary is taken whole */
     bpe_merge *slots;     /* open addressing, at most half full */
@@ -33,8 +39,9 @@ typedef struct bpe {
 ar_status bpe_open(bpe *b, int32_t n_merges, ar_error *err);
 /* Of equal pairs the last one counts. */
 void bpe_add(bpe *b, int32_t left, int32_t right, int32_t rank, int32_t id);
-/* byte_id from the vocabulary. */
-void bpe_find_bytes(bpe *b, const vocab *v);
+/* byte_id of bytes, or byte_id of <0x00> to <0xFF> and char_id, from the
+ * vocabulary.  Errors: AR_NOMEM. */
+ar_status bpe_find_first(bpe *b, const vocab *v, ar_error *err);
 void bpe_close(bpe *b);
 
 static inline uint64_t bpe_key(int32_t left, int32_t right) {
@@ -51,13 +58,13 @@ static inline const bpe_merge *bpe_find(const bpe *b, int32_t left,
     return NULL;
 }
 
-/* What encoding needs, for one thread: room to work and pieces already
- * seen. */
+/* What encoding needs, for one thread. */
 typedef struct bpe_run bpe_run;
 ar_status bpe_run_open(bpe_run **out, const bpe *b, const vocab *v,
-                       id_sink *sink, ar_error *err);
-/* Errors: AR_NOMEM. */
-ar_status bpe_run_piece(bpe_run *r, const char *p, size_t n, ar_error *err);
+                       ar_error *err);
+/* Errors: AR_NOMEM, AR_RANGE (a piece of more than 2^30 bytes). */
+ar_status bpe_run_piece(bpe_run *r, id_sink *sink, const char *p, size_t n,
+                        ar_error *err);
 void bpe_run_close(bpe_run *r);
 
 #endif

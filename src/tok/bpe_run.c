@@ -2,28 +2,19 @@
  *
  * Short pieces, nearly all, are merged by looking at every pair again and
  * again: their few ranks lie in one cache line or two.  Long ones keep the
- * ranks in a heap, O(n log n).  A cache of pieces seen in this call saves both
- * for the words that make up most of a text. */
+ * ranks in a heap, O(n log n). */
 #include "tok/bpe.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "tok/utf8.h"
 
 enum {
     SHORT = 64, /* bytes of a piece merged by scanning */
     NO_RANK = INT32_MAX,
-    KEY_BYTES = 24,       /* longest piece that is cached */
-    FIRST_SLOTS = 1 << 8, /* of the cache */
-    LAST_SLOTS = 1 << 16,
 };
-
-typedef struct cached {
-    uint64_t key[KEY_BYTES / 8]; /* the piece, zero behind it */
-    uint32_t offset;             /* in bpe_run.pool */
-    uint8_t size, n_ids;         /* size 0 is an empty slot */
-} cached;
 
 /* A long piece: a list of tokens, linked by index. */
 typedef struct long_piece {
@@ -35,11 +26,6 @@ typedef struct long_piece {
 struct bpe_run {
     const bpe *bpe;
     const vocab *vocab;
-    id_sink *sink;
-    cached *slots;
-    size_t n_slots, n_cached;
-    int32_t *pool;
-    size_t n_pool, pool_capacity;
     long_piece work;
 };
 
@@ -48,24 +34,22 @@ static ar_status no_memory(ar_error *err) {
 }
 
 ar_status bpe_run_open(bpe_run **out, const bpe *b, const vocab *v,
-                       id_sink *sink, ar_error *err) {
+                       ar_error *err) {
     *out = mem_new(bpe_run, 1);
     if (!*out) return no_memory(err);
-    **out = (bpe_run){.bpe = b, .vocab = v, .sink = sink};
+    **out = (bpe_run){.bpe = b, .vocab = v};
     return AR_OK;
 }
 
 void bpe_run_close(bpe_run *r) {
     if (!r) return;
-    mem_free(r->slots);
-    mem_free(r->pool);
     mem_free(r->work.ids);
     mem_free(r->work.heap);
     mem_free(r);
 }
 
 /* One token per byte; returns how many. */
-static size_t first_ids(const bpe *b, const char *p, size_t n, int32_t *ids) {
+static size_t first_bytes(const bpe *b, const char *p, size_t n, int32_t *ids) {
     size_t k = 0;
     bool fused = false;
     for (size_t i = 0; i < n; i++) {
@@ -76,6 +60,54 @@ static size_t first_ids(const bpe *b, const char *p, size_t n, int32_t *ids) {
         if (id >= 0) ids[k++] = id;
     }
     return k;
+}
+
+/* The bytes of a character that is no token: false if one of them is none. */
+static bool add_bytes(const bpe *b, const char *p, size_t n, int32_t *ids) {
+    if (!b->byte_fallback) return false;
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = b->byte_id[(unsigned char)p[i]];
+        if (ids[i] < 0) return false;
+    }
+    return true;
+}
+
+static int32_t find_char(const bpe_run *r, const char *p, size_t n,
+                         size_t *size) {
+    const unsigned char *s = (const unsigned char *)p;
+    uint32_t cp;
+    const int k = utf8_decode(s, s + n, &cp);
+    *size = k ? (size_t)k : 1;
+    if (!k) return -1;
+    return cp < BPE_CHARS ? r->bpe->char_id[cp]
+                          : vocab_find(r->vocab, p, *size);
+}
+
+/* One token per character; returns how many.  An unknown one waits until the
+ * next known one, bytes overtaking it, as in the tokenizers library. */
+static size_t first_chars(const bpe_run *r, const char *p, size_t n,
+                          int32_t *ids) {
+    const bpe *b = r->bpe;
+    size_t k = 0, size;
+    bool waiting = false;
+    for (size_t i = 0; i < n; i += size) {
+        const int32_t id = find_char(r, p + i, n - i, &size);
+        if (id < 0 && add_bytes(b, p + i, size, ids + k)) {
+            k += size;
+            continue;
+        }
+        if (waiting && (id >= 0 || !b->fuse_unknown)) ids[k++] = b->unknown;
+        waiting = id < 0 && b->unknown >= 0;
+        if (id >= 0) ids[k++] = id;
+    }
+    if (waiting) ids[k++] = b->unknown;
+    return k;
+}
+
+static size_t first_ids(const bpe_run *r, const char *p, size_t n,
+                        int32_t *ids) {
+    return r->bpe->chars ? first_chars(r, p, n, ids)
+                         : first_bytes(r->bpe, p, n, ids);
 }
 
 /* Merge ids[0..n), n <= SHORT, in place; returns how many are left. */
@@ -181,93 +213,26 @@ static size_t merge_long(const bpe *b, long_piece *w, size_t n) {
     return k;
 }
 
-static uint64_t hash_key(const uint64_t *key) {
-    uint64_t h = 0;
-    for (int i = 0; i < KEY_BYTES / 8; i++) {
-        h = (h ^ key[i]) * 0x9E3779B97F4A7C15u;
-        h ^= h >> 29;
-    }
-    return h;
-}
-
-static cached *find_slot(cached *slots, size_t n_slots, const cached *key) {
-    size_t i = hash_key(key->key) & (n_slots - 1);
-    while (slots[i].size && (slots[i].size != key->size ||
-                             memcmp(slots[i].key, key->key, sizeof key->key)))
-        i = (i + 1) & (n_slots - 1);
-    return &slots[i];
-}
-
-/* Room for one more; a full cache is emptied, so that it follows the text. */
-static ar_status grow_cache(bpe_run *r, ar_error *err) {
-    if (2 * (r->n_cached + 1) <= r->n_slots) return AR_OK;
-    if (r->n_slots == LAST_SLOTS) {
-        memset(r->slots, 0, r->n_slots * sizeof *r->slots);
-        r->n_cached = r->n_pool = 0;
-        return AR_OK;
-    }
-    const size_t n = r->n_slots ? 4 * r->n_slots : FIRST_SLOTS;
-    cached *slots = mem_new(cached, n);
-    if (!slots) return no_memory(err);
-    for (size_t i = 0; i < r->n_slots; i++)
-        if (r->slots[i].size) *find_slot(slots, n, &r->slots[i]) = r->slots[i];
-    mem_free(r->slots);
-    r->slots = slots;
-    r->n_slots = n;
-    return AR_OK;
-}
-
-static ar_status remember(bpe_run *r, cached key, const int32_t *ids, size_t n,
-                          ar_error *err) {
-    TRY(grow_cache(r, err));
-    if (r->n_pool + n > r->pool_capacity) {
-        const size_t want = r->pool_capacity ? 2 * r->pool_capacity : 1024;
-        int32_t *p = mem_realloc(r->pool, want * sizeof *p);
-        if (!p) return no_memory(err);
-        r->pool = p;
-        r->pool_capacity = want;
-    }
-    key.offset = (uint32_t)r->n_pool;
-    key.n_ids = (uint8_t)n;
-    if (n) memcpy(r->pool + r->n_pool, ids, n * sizeof *ids);
-    r->n_pool += n;
-    *find_slot(r->slots, r->n_slots, &key) = key;
-    r->n_cached++;
-    return AR_OK;
-}
-
-static ar_status encode_long(bpe_run *r, const char *p, size_t n,
+static ar_status encode_long(bpe_run *r, id_sink *sink, const char *p, size_t n,
                              ar_error *err) {
     TRY(reserve_long(&r->work, n, err));
-    const size_t k = first_ids(r->bpe, p, n, r->work.ids);
-    sink_add(r->sink, r->work.ids, merge_long(r->bpe, &r->work, k));
+    const size_t k = first_ids(r, p, n, r->work.ids);
+    sink_add(sink, r->work.ids, merge_long(r->bpe, &r->work, k));
     return AR_OK;
 }
 
-/* A piece that is a token by itself, where the model says that this counts. */
-static bool encode_whole(bpe_run *r, const char *p, size_t n) {
-    const int32_t id = r->bpe->ignore_merges ? vocab_find(r->vocab, p, n) : -1;
-    if (id >= 0) sink_add(r->sink, &id, 1);
-    return id >= 0;
-}
-
-ar_status bpe_run_piece(bpe_run *r, const char *p, size_t n, ar_error *err) {
+ar_status bpe_run_piece(bpe_run *r, id_sink *sink, const char *p, size_t n,
+                        ar_error *err) {
     if (!n) return AR_OK;
-    cached key = {0};
-    if (n <= KEY_BYTES) {
-        memcpy(key.key, p, n);
-        key.size = (uint8_t)n;
-        const cached *c =
-            r->n_slots ? find_slot(r->slots, r->n_slots, &key) : &key;
-        if (r->n_slots && c->size) {
-            if (c->n_ids) sink_add(r->sink, r->pool + c->offset, c->n_ids);
-            return AR_OK;
-        }
+    /* a piece that is a token by itself, where the model says this counts */
+    const int32_t id = r->bpe->ignore_merges ? vocab_find(r->vocab, p, n) : -1;
+    if (id >= 0) {
+        sink_add(sink, &id, 1);
+        return AR_OK;
     }
-    if (encode_whole(r, p, n)) return AR_OK;
-    if (n > SHORT) return encode_long(r, p, n, err);
+    if (n > SHORT) return encode_long(r, sink, p, n, err);
     int32_t ids[SHORT];
-    const size_t k = merge_short(r->bpe, ids, first_ids(r->bpe, p, n, ids));
-    sink_add(r->sink, ids, k);
-    return n <= KEY_BYTES ? remember(r, key, ids, k, err) : AR_OK;
+    const size_t k = merge_short(r->bpe, ids, first_ids(r, p, n, ids));
+    sink_add(sink, ids, k);
+    return AR_OK;
 }

@@ -122,7 +122,7 @@ static ar_status count_words(training *t, ar_text_next *next, void *ctx,
         if (n > (size_t)1 << 31)
             s = error_set(err, AR_RANGE, "a document of more than 2^31 bytes");
         else if (n)
-            s = pieces_cut(w, p, n, err);
+            s = pieces_cut(w, p, n, true, err);
         total += n;
     }
     pieces_close(w);

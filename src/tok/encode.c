@@ -1,19 +1,21 @@
 /* encode.c - text to ids. */
 #include "base/error.h"
-#include "tok/tokenizer.h"
+#include "tok/encoder.h"
 
 /* One call. */
 typedef struct encoding {
     const ar_tokenizer *tok;
     bool special;
     id_sink sink;
-    bpe_run *model;
+    encoder *model;
+    const char *start; /* of the text */
+    const char *first; /* the part that begins there, normalised, or NULL */
     pieces *pieces;
     text rooms[2]; /* for normalising */
 } encoding;
 
 static ar_status take_piece(void *ctx, const char *p, size_t n, ar_error *err) {
-    return bpe_run_piece(((encoding *)ctx)->model, p, n, err);
+    return encoder_piece(((encoding *)ctx)->model, p, n, err);
 }
 
 /* What happens to a text between added tokens. */
@@ -34,19 +36,21 @@ static ar_status split_added(encoding *e, const added_set *set, const char *p,
 
 static ar_status encode_plain(encoding *e, const char *p, size_t n,
                               ar_error *err) {
-    return pieces_cut(e->pieces, p, n, err);
+    return pieces_cut(e->pieces, p, n, p == e->first, err);
 }
 
 static ar_status encode_part(encoding *e, const char *p, size_t n,
                              ar_error *err) {
+    const bool first = p == e->start;
     TRY(tokenizer_normalize(e->tok, &p, &n, e->rooms, err));
+    e->first = first ? p : NULL;
     return split_added(e, &e->tok->normalized, p, n, encode_plain, err);
 }
 
 static ar_status encode_all(encoding *e, const char *p, size_t n,
                             unsigned flags, ar_error *err) {
     const ar_tokenizer *tok = e->tok;
-    TRY(bpe_run_open(&e->model, &tok->bpe, &tok->vocab, &e->sink, err));
+    TRY(encoder_open(&e->model, tok, &e->sink, err));
     TRY(pieces_open(&e->pieces, tok->steps, tok->n_steps, take_piece, e, err));
     if (flags & AR_TEMPLATE)
         sink_add(&e->sink, tok->before, (size_t)tok->n_before);
@@ -63,10 +67,11 @@ ar_status ar_tokenizer_encode(const ar_tokenizer *tok, const char *p, size_t n,
         return error_set(err, AR_RANGE, "a document of more than 2^31 bytes");
     encoding e = {.tok = tok,
                   .special = flags & AR_SPECIAL,
+                  .start = p,
                   .sink = {.ids = ids, .capacity = capacity}};
     const ar_status s = encode_all(&e, p, n, flags, err);
     pieces_close(e.pieces);
-    bpe_run_close(e.model);
+    encoder_close(e.model);
     text_close(&e.rooms[0]);
     text_close(&e.rooms[1]);
     if (s == AR_OK) *count = e.sink.count;

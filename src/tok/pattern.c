@@ -86,13 +86,14 @@ static ar_status compile(pattern *p, const parsed_pattern *parsed,
     return s;
 }
 
-static ar_status build(pattern *p, const char *source, ar_error *err) {
+static ar_status build(pattern *p, const char *source,
+                       enum pattern_dialect dialect, ar_error *err) {
     p->memory = pcre2_general_context_create(take, give, NULL);
     if (!p->memory)
         return error_set(err, AR_NOMEM, "out of memory for a pattern");
     parsed_pattern *parsed = mem_new(parsed_pattern, 1);
     if (!parsed) return error_set(err, AR_NOMEM, "out of memory for a pattern");
-    ar_status s = pattern_parse(parsed, source, err);
+    ar_status s = pattern_parse(parsed, source, dialect, err);
     if (s == AR_OK)
         s = code_classes_open(&p->classes, parsed->sets, parsed->n_sets, err);
     if (s == AR_OK) s = compile(p, parsed, err);
@@ -105,10 +106,15 @@ static ar_status build(pattern *p, const char *source, ar_error *err) {
 }
 
 ar_status pattern_open(pattern **out, const char *source, ar_error *err) {
+    return pattern_open_as(out, source, PATTERN_ONIGURUMA, err);
+}
+
+ar_status pattern_open_as(pattern **out, const char *source,
+                          enum pattern_dialect dialect, ar_error *err) {
     *out = NULL;
     pattern *p = mem_new(pattern, 1);
     if (!p) return error_set(err, AR_NOMEM, "out of memory for a pattern");
-    const ar_status s = build(p, source, err);
+    const ar_status s = build(p, source, dialect, err);
     if (s != AR_OK) {
         pattern_close(p);
         return s;

@@ -24,6 +24,12 @@ typedef struct pattern pattern; /* const once open */
 /* Errors: AR_FORMAT (not a pattern), AR_UNSUPPORTED (naming what is not
  * known), AR_NOMEM. */
 ar_status pattern_open(pattern **out, const char *source, ar_error *err);
+
+/* Where libraries differ.  To Oniguruma ^ and $ are also the ends of lines,
+ * and {1,3}+ is refused; tiktoken reads both as PCRE2 does. */
+enum pattern_dialect { PATTERN_ONIGURUMA, PATTERN_TIKTOKEN };
+ar_status pattern_open_as(pattern **out, const char *source,
+                          enum pattern_dialect dialect, ar_error *err);
 void pattern_close(pattern *p);
 
 /* Transcribe text up to its end or the first byte that is not UTF-8.  `codes`

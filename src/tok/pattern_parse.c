@@ -14,6 +14,7 @@ typedef struct parser {
     parsed_pattern *out;
     pattern_reader r;
     bool caseless;
+    enum pattern_dialect dialect;
     bool outer[MAX_GROUPS]; /* caseless, before each open group */
     int depth;
 } parser;
@@ -178,7 +179,8 @@ static const unsigned char *skip_digits(const unsigned char *p,
 }
 
 /* {n}, {n,} and {n,m}.  Oniguruma reads {n,m}+ as a repeat of a repeat and
- * {n}? as an option, PCRE2 does not: neither is let in. */
+ * {n}? as an option, PCRE2 does not: neither is let in.  To tiktoken they are
+ * what they are to PCRE2. */
 static ar_status add_counts(parser *q, ar_error *err) {
     const unsigned char *start = q->r.p - 1, *end = q->r.end;
     const unsigned char *p = skip_digits(q->r.p, end);
@@ -190,7 +192,8 @@ static ar_status add_counts(parser *q, ar_error *err) {
                          "{ in the pattern that is not {n}, {n,} or {n,m}; a "
                          "literal one is written \\{");
     p++;
-    if (p < end && (*p == '+' || (*p == '?' && !comma)))
+    if (q->dialect != PATTERN_TIKTOKEN && p < end &&
+        (*p == '+' || (*p == '?' && !comma)))
         return error_set(err, AR_UNSUPPORTED,
                          "%.*s in the pattern means different things to "
                          "different libraries",
@@ -206,6 +209,14 @@ static ar_status add_any(parser *q, ar_error *err) {
     return add_set(q, &set, err);
 }
 
+/* "^" and "$": at the ends of lines, to tiktoken only at those of the text. */
+static ar_status add_end(parser *q, bool start, ar_error *err) {
+    if (q->dialect == PATTERN_TIKTOKEN)
+        return add_text(q, start ? "\\A" : "\\z", 2, err);
+    return start ? add_newline(q, "(?:\\A|(?<=", "))", err)
+                 : add_newline(q, "(?:\\z|(?=", "))", err);
+}
+
 static ar_status parse_one(parser *q, ar_error *err) {
     const uint32_t c = pattern_next(&q->r);
     switch (c) {
@@ -215,8 +226,8 @@ static ar_status parse_one(parser *q, ar_error *err) {
     case ')': return close_group(q, err);
     case '{': return add_counts(q, err);
     case '.': return add_any(q, err);
-    case '^': return add_newline(q, "(?:\\A|(?<=", "))", err);
-    case '$': return add_newline(q, "(?:\\z|(?=", "))", err);
+    case '^':
+    case '$': return add_end(q, c == '^', err);
     case '|':
     case '*':
     case '+':
@@ -226,7 +237,7 @@ static ar_status parse_one(parser *q, ar_error *err) {
 }
 
 ar_status pattern_parse(parsed_pattern *out, const char *source,
-                        ar_error *err) {
+                        enum pattern_dialect dialect, ar_error *err) {
     *out = (parsed_pattern){0};
     const size_t n = strlen(source);
     if (n > MAX_SOURCE || utf8_valid(source, n) < n)
@@ -234,7 +245,7 @@ ar_status pattern_parse(parsed_pattern *out, const char *source,
                          n > MAX_SOURCE ? "the pattern is longer than 64 KiB"
                                         : "the pattern is not UTF-8");
     const unsigned char *p = (const unsigned char *)source;
-    parser q = {.out = out, .r = {p, p + n}};
+    parser q = {.out = out, .r = {p, p + n}, .dialect = dialect};
     while (q.r.p < q.r.end) TRY(parse_one(&q, err));
     if (q.depth) return error_set(err, AR_FORMAT, "( without ) in the pattern");
     return text_status(&out->text, err);

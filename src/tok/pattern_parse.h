@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "tok/code_set.h"
+#include "tok/pattern.h"
 
 enum { PATTERN_MAX_SETS = 64 };
 
@@ -22,7 +23,8 @@ typedef struct parsed_pattern {
 } parsed_pattern;
 
 /* Errors: as pattern_open.  Close it in any case. */
-ar_status pattern_parse(parsed_pattern *out, const char *source, ar_error *err);
+ar_status pattern_parse(parsed_pattern *out, const char *source,
+                        enum pattern_dialect dialect, ar_error *err);
 void pattern_parse_close(parsed_pattern *p);
 
 #endif

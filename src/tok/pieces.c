@@ -5,14 +5,14 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 /* Each step keeps its text while the steps after it run, so each has its own
  * room. */
 typedef struct step_room {
     uint8_t *codes;
     size_t capacity;
-    char *spaced;
-    size_t spaced_capacity;
+    text marked;
 } step_room;
 
 struct pieces {
@@ -29,6 +29,7 @@ struct pieces {
 typedef struct stretch {
     pieces *w;
     int step;
+    bool first; /* the text begins with it */
     const char *text;
     size_t n_codes, n_bytes;
     size_t code, byte;
@@ -37,8 +38,14 @@ typedef struct stretch {
     bool waiting, matched;
 } stretch;
 
-static ar_status run_step(pieces *w, int step, const char *p, size_t n,
-                          ar_error *err);
+/* What a step has left. */
+typedef struct part {
+    const char *p;
+    size_t n;
+    bool first;
+} part;
+
+static ar_status run_step(pieces *w, int step, part in, ar_error *err);
 
 ar_status pieces_open(pieces **out, const cut_step *steps, int n_steps,
                       piece_fn *fn, void *ctx, ar_error *err) {
@@ -59,7 +66,7 @@ void pieces_close(pieces *w) {
     if (!w) return;
     for (int i = 0; i < PIECES_MAX_STEPS; i++) {
         mem_free(w->rooms[i].codes);
-        mem_free(w->rooms[i].spaced);
+        text_close(&w->rooms[i].marked);
     }
     matcher_close(w->matcher);
     mem_free(w);
@@ -79,7 +86,8 @@ static size_t byte_at(stretch *s, size_t code) {
 static ar_status emit(stretch *s, size_t start, size_t end, ar_error *err) {
     if (start == end) return AR_OK;
     const size_t a = byte_at(s, start), b = byte_at(s, end);
-    return run_step(s->w, s->step + 1, s->text + a, b - a, err);
+    return run_step(s->w, s->step + 1,
+                    (part){s->text + a, b - a, s->first && !a}, err);
 }
 
 static ar_status flush(stretch *s, ar_error *err) {
@@ -138,61 +146,84 @@ static ar_status cut_stretch(stretch *s, const uint8_t *codes, ar_error *err) {
     return flush(s, err);
 }
 
-static ar_status cut(pieces *w, int step, const char *p, size_t n,
-                     ar_error *err) {
+static ar_status cut(pieces *w, int step, part in, ar_error *err) {
     step_room *room = &w->rooms[step];
-    if (n > room->capacity) {
+    if (in.n > room->capacity) {
         mem_free(room->codes);
         room->capacity = 0;
-        room->codes = mem_alloc(2 * n);
+        room->codes = mem_alloc(2 * in.n);
         if (!room->codes)
             return error_set(err, AR_NOMEM, "out of memory for cutting text");
-        room->capacity = 2 * n;
+        room->capacity = 2 * in.n;
     }
-    while (n) {
-        stretch s = {.w = w, .step = step, .text = p};
-        s.n_codes = pattern_transcribe(w->steps[step].pattern, p, n,
+    while (in.n) {
+        stretch s = {.w = w, .step = step, .first = in.first, .text = in.p};
+        s.n_codes = pattern_transcribe(w->steps[step].pattern, in.p, in.n,
                                        room->codes, &s.n_bytes);
-        if (s.n_codes) TRY(cut_stretch(&s, room->codes, err));
-        p += s.n_bytes;
-        n -= s.n_bytes;
-        if (!n) break;
-        TRY(run_step(w, step + 1, p++, 1, err));
-        n--;
+        if (s.n_codes) {
+            TRY(cut_stretch(&s, room->codes, err));
+            in.first = false;
+        }
+        in.p += s.n_bytes;
+        in.n -= s.n_bytes;
+        if (!in.n) break;
+        TRY(run_step(w, step + 1, (part){in.p++, 1, in.first}, err));
+        in.first = false;
+        in.n--;
     }
     return AR_OK;
 }
 
-/* A copy with a space in front. */
-static ar_status add_space(step_room *room, const char **p, size_t *n,
+static bool starts_with(part in, const char *mark, size_t n) {
+    return in.n >= n && !memcmp(in.p, mark, n);
+}
+
+static void replace_spaces(text *out, part in, const char *mark, size_t n) {
+    const char *p = in.p, *end = in.p + in.n;
+    while (p < end) {
+        const char *space = memchr(p, ' ', (size_t)(end - p));
+        text_add(out, p, (size_t)((space ? space : end) - p));
+        if (!space) break;
+        text_add(out, mark, n);
+        p = space + 1;
+    }
+}
+
+/* A copy with the mark in front, and for its spaces, where the step says. */
+static ar_status add_marks(const cut_step *s, step_room *room, part *in,
                            ar_error *err) {
-    if (*n >= room->spaced_capacity) {
-        mem_free(room->spaced);
-        room->spaced_capacity = 0;
-        room->spaced = mem_alloc(2 * *n + 2);
-        if (!room->spaced)
-            return error_set(err, AR_NOMEM, "out of memory for cutting text");
-        room->spaced_capacity = 2 * *n + 2;
-    }
-    room->spaced[0] = ' ';
-    if (*n) memcpy(room->spaced + 1, *p, *n);
-    *p = room->spaced;
-    ++*n;
-    return AR_OK;
+    const char *mark = s->mark ? s->mark : " ";
+    const size_t n = strlen(mark);
+    const bool begins = starts_with(*in, mark, n) ||
+                        (s->replace_spaces && starts_with(*in, " ", 1));
+    const bool prefix =
+        s->prefix == PREFIX_ALWAYS || (s->prefix == PREFIX_FIRST && in->first);
+    const bool replace =
+        s->replace_spaces && in->n && memchr(in->p, ' ', in->n);
+    if (!replace && (!prefix || begins)) return AR_OK;
+    text_clear(&room->marked);
+    if (prefix && !begins) text_add(&room->marked, mark, n);
+    if (replace)
+        replace_spaces(&room->marked, *in, mark, n);
+    else
+        text_add(&room->marked, in->p, in->n);
+    in->p = room->marked.data;
+    in->n = room->marked.size;
+    return text_status(&room->marked, err);
 }
 
-static ar_status run_step(pieces *w, int step, const char *p, size_t n,
-                          ar_error *err) {
+static ar_status run_step(pieces *w, int step, part in, ar_error *err) {
     while (step < w->n_steps) {
         const cut_step *s = &w->steps[step];
-        if (s->prefix_space && (!n || *p != ' '))
-            TRY(add_space(&w->rooms[step], &p, &n, err));
-        if (s->pattern) return cut(w, step, p, n, err);
+        if (s->prefix || s->replace_spaces)
+            TRY(add_marks(s, &w->rooms[step], &in, err));
+        if (s->pattern) return cut(w, step, in, err);
         step++;
     }
-    return w->fn(w->ctx, p, n, err);
+    return w->fn(w->ctx, in.p, in.n, err);
 }
 
-ar_status pieces_cut(pieces *w, const char *p, size_t n, ar_error *err) {
-    return run_step(w, 0, p, n, err);
+ar_status pieces_cut(pieces *w, const char *p, size_t n, bool first,
+                     ar_error *err) {
+    return run_step(w, 0, (part){p, n, first}, err);
 }

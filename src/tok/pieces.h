@@ -19,9 +19,15 @@ enum cut_behavior {
     CUT_CONTIGUOUS,      /* matches that touch are one piece */
 };
 
+/* Where a step puts its prefix, if the piece does not begin with it. */
+enum cut_prefix { PREFIX_NEVER, PREFIX_FIRST, PREFIX_ALWAYS };
+
 typedef struct cut_step {
-    bool prefix_space; /* first put a space in front where there is none */
-    pattern *pattern;  /* NULL cuts nothing */
+    enum cut_prefix prefix;       /* FIRST: where the text itself begins */
+    const char *mark;             /* what is put in front; NULL for a space */
+    bool replace_spaces;          /* by the mark, before that */
+    pattern *pattern;             /* NULL cuts nothing */
+    enum pattern_dialect dialect; /* of its source */
     enum cut_behavior behavior;
     bool invert; /* matches and the text between change roles */
 } cut_step;
@@ -35,9 +41,11 @@ typedef ar_status piece_fn(void *ctx, const char *p, size_t n, ar_error *err);
 typedef struct pieces pieces;
 ar_status pieces_open(pieces **out, const cut_step *steps, int n_steps,
                       piece_fn *fn, void *ctx, ar_error *err);
-/* Bytes that are not UTF-8 come out as pieces of one byte wherever a pattern
- * is applied.  Errors: AR_NOMEM, AR_RANGE, those of fn. */
-ar_status pieces_cut(pieces *w, const char *p, size_t n, ar_error *err);
+/* `first` says that the text begins here.  Bytes that are not UTF-8 come out as
+ * pieces of one byte wherever a pattern is applied.  Errors: AR_NOMEM,
+ * AR_RANGE, those of fn. */
+ar_status pieces_cut(pieces *w, const char *p, size_t n, bool first,
+                     ar_error *err);
 void pieces_close(pieces *w);
 
 #endif

@@ -1,9 +1,11 @@
 /* read_model.c - the "model" of tokenizer.json. */
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/mem.h"
 #include "tok/byte_chars.h"
+#include "tok/encoder.h"
 #include "tok/tokenizer_json.h"
 
 /* Ids may leave gaps, but not so many that a small file asks for much. */
@@ -20,6 +22,8 @@ static ar_status read_token(ar_tokenizer *tok, const char *name,
                          "tokens",
                          name, id, n_tokens);
     const size_t n = strlen(name);
+    if (!tok->byte_level)
+        return vocab_set(&tok->vocab, id, name, n, TOKEN_MODEL, err);
     char few[256], *bytes = n <= sizeof few ? few : mem_alloc(n);
     if (!bytes)
         return error_set(err, AR_NOMEM, "out of memory for a vocabulary");
@@ -113,7 +117,8 @@ static ar_status read_merges(ar_tokenizer *tok, const json_t *ids,
 }
 
 /* Settings that change what is encoded, and are not known here. */
-static ar_status reject_settings(const json_t *o, ar_error *err) {
+static ar_status reject_settings(const ar_tokenizer *tok, const json_t *o,
+                                 ar_error *err) {
     static const char *const names[] = {"continuing_subword_prefix",
                                         "end_of_word_suffix"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -129,18 +134,21 @@ static ar_status reject_settings(const json_t *o, ar_error *err) {
                          "model: dropout is not supported");
     bool fallback;
     TRY(field_bool(o, "model", "byte_fallback", false, &fallback, err));
-    if (fallback)
+    if (fallback && tok->byte_level)
         return error_set(err, AR_UNSUPPORTED,
-                         "model: byte_fallback is not supported");
+                         "model: byte_fallback with ByteLevel is not "
+                         "supported");
     return AR_OK;
 }
 
 static ar_status read_bpe(ar_tokenizer *tok, const json_t *o, ar_error *err) {
     json_t *ids = json_object_get(o, "vocab");
-    TRY(reject_settings(o, err));
+    TRY(reject_settings(tok, o, err));
     TRY(read_vocab(tok, ids, err));
     TRY(read_merges(tok, ids, json_object_get(o, "merges"), err));
     bpe *b = &tok->bpe;
+    b->chars = !tok->byte_level;
+    TRY(field_bool(o, "model", "byte_fallback", false, &b->byte_fallback, err));
     TRY(field_bool(o, "model", "fuse_unk", false, &b->fuse_unknown, err));
     TRY(field_bool(o, "model", "ignore_merges", false, &b->ignore_merges, err));
     const char *unknown;
@@ -150,5 +158,78 @@ static ar_status read_bpe(ar_tokenizer *tok, const json_t *o, ar_error *err) {
     return AR_OK;
 }
 
-static const part_row rows[] = {{"BPE", read_bpe}};
-const part_table model_table = {"model", NULL, rows, 1};
+/* ["token", score] */
+static ar_status read_scored(ar_tokenizer *tok, const json_t *pair, int32_t id,
+                             ar_error *err) {
+    const char *name = json_string_value(json_array_get(pair, 0));
+    const json_t *score = json_array_get(pair, 1);
+    if (!name || !json_is_number(score) || json_array_size(pair) != 2)
+        return error_set(err, AR_FORMAT,
+                         "model: entry %d of \"vocab\" is not a token and "
+                         "its score",
+                         id);
+    unigram *u = &tok->unigram;
+    u->scores[id] = json_number_value(score);
+    if (u->scores[id] < u->unknown_score) u->unknown_score = u->scores[id];
+    return vocab_set(&tok->vocab, id, name, strlen(name), TOKEN_MODEL, err);
+}
+
+static ar_status read_scores(ar_tokenizer *tok, const json_t *list,
+                             ar_error *err) {
+    unigram *u = &tok->unigram;
+    const size_t n = json_array_size(list);
+    if (!n || n >= VOCAB_MAX)
+        return error_set(err, AR_FORMAT,
+                         "model: \"vocab\" is not a list of 1 to 2^24 tokens");
+    u->scores = mem_new(double, n);
+    if (!u->scores)
+        return error_set(err, AR_NOMEM, "out of memory for a vocabulary");
+    u->unknown_score = INFINITY;
+    for (size_t i = 0; i < n; i++)
+        TRY(read_scored(tok, json_array_get(list, i), (int32_t)i, err));
+    u->n_scores = (int32_t)n;
+    u->unknown_score -= UNIGRAM_PENALTY;
+    return AR_OK;
+}
+
+static ar_status read_unigram(ar_tokenizer *tok, const json_t *o,
+                              ar_error *err) {
+    tok->kind = &model_unigram;
+    unigram *u = &tok->unigram;
+    TRY(read_scores(tok, json_object_get(o, "vocab"), err));
+    TRY(field_bool(o, "model", "byte_fallback", false, &u->byte_fallback, err));
+    const json_t *unknown = json_object_get(o, "unk_id");
+    if (!unknown || json_is_null(unknown)) return AR_OK;
+    TRY(id_read(unknown, "unk_id", &u->unknown, err));
+    if (u->unknown < u->n_scores) return AR_OK;
+    return error_set(err, AR_FORMAT, "model: unk_id %d is no token",
+                     u->unknown);
+}
+
+static ar_status read_wordpiece(ar_tokenizer *tok, const json_t *o,
+                                ar_error *err) {
+    tok->kind = &model_wordpiece;
+    wordpiece *w = &tok->wordpiece;
+    const json_t *ids = json_object_get(o, "vocab"),
+                 *max = json_object_get(o, "max_input_chars_per_word");
+    const char *prefix, *unknown;
+    TRY(field_text(o, "model", "continuing_subword_prefix", &prefix, err));
+    TRY(field_text(o, "model", "unk_token", &unknown, err));
+    if (!prefix) prefix = "##";
+    TRY(tokenizer_keep(tok, prefix, strlen(prefix), &w->prefix, err));
+    TRY(read_vocab(tok, (json_t *)ids, err));
+    const json_t *id = json_object_get(ids, unknown ? unknown : "[UNK]");
+    if (!id)
+        return error_set(err, AR_FORMAT,
+                         "model: unk_token \"%.80s\" is not in the vocabulary",
+                         unknown ? unknown : "[UNK]");
+    w->unknown = (int32_t)json_integer_value(id);
+    w->max_chars = json_is_integer(max) ? json_integer_value(max) : 100;
+    return AR_OK;
+}
+
+static const part_row rows[] = {{"BPE", read_bpe},
+                                {"Unigram", read_unigram},
+                                {"WordPiece", read_wordpiece}};
+const part_table model_table = {"model", NULL, rows,
+                                sizeof rows / sizeof *rows};

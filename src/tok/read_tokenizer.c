@@ -3,11 +3,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/mem.h"
+#include "tok/file_kinds.h"
 #include "tok/tokenizer_json.h"
-
-enum { MAX_FILE = 256 << 20 };
 
 static const part_table *const part_tables[PART_COUNT] = {
     [PART_NORMALIZER] = &normalizer_table,
@@ -20,8 +18,8 @@ static ar_status no_memory(ar_error *err) {
     return error_set(err, AR_NOMEM, "out of memory for a tokenizer");
 }
 
-static ar_status parse(const char *data, size_t size, json_t **out,
-                       ar_error *err) {
+ar_status json_parse(const char *data, size_t size, json_t **out,
+                     ar_error *err) {
     json_error_t why;
     *out = json_loadb(data, size, JSON_REJECT_DUPLICATES, &why);
     if (*out) return AR_OK;
@@ -55,19 +53,22 @@ ar_status tokenizer_read_parts(ar_tokenizer *tok, const json_t *root,
             TRY(keep(tok, o, &tok->json[i], err));
         }
     }
-    if (!tok->byte_level)
+    tok->from_json = true;
+    if (tok->byte_level && tok->n_decoders)
         return error_set(err, AR_UNSUPPORTED,
-                         "a pre_tokenizer without ByteLevel is not supported");
-    if (!tok->json[PART_DECODER])
+                         "a decoder other than ByteLevel for it is not "
+                         "supported");
+    if (tok->json[PART_DECODER]) return AR_OK;
+    if (tok->byte_level)
         return error_set(err, AR_UNSUPPORTED,
-                         "a tokenizer without a decoder is not supported");
-    return AR_OK;
+                         "ByteLevel without a decoder is not supported");
+    return tokenizer_add_decoder(tok, (decode_step){.fn = decode_spaced}, err);
 }
 
 ar_status tokenizer_set_parts(ar_tokenizer *tok, const char *json,
                               ar_error *err) {
     json_t *root;
-    TRY(parse(json, strlen(json), &root, err));
+    TRY(json_parse(json, strlen(json), &root, err));
     const ar_status s = tokenizer_read_parts(tok, root, err);
     json_decref(root);
     return s;
@@ -75,15 +76,14 @@ ar_status tokenizer_set_parts(ar_tokenizer *tok, const char *json,
 
 /* Give the id its bytes, unless the model has: then they must agree. */
 static ar_status add_token(ar_tokenizer *tok, const added_token *a,
-                           const json_t *model_id, ar_error *err) {
+                           int32_t model_id, ar_error *err) {
     const unsigned flags = TOKEN_ADDED | (a->special ? TOKEN_SPECIAL : 0);
-    if (model_id && json_integer_value(model_id) != a->id)
+    if (model_id >= 0 && model_id != a->id)
         return error_set(err, AR_FORMAT,
-                         "added token \"%.80s\" has id %d, and %lld in the "
+                         "added token \"%.80s\" has id %d, and %d in the "
                          "model",
-                         a->name, a->id,
-                         (long long)json_integer_value(model_id));
-    if (!model_id)
+                         a->name, a->id, model_id);
+    if (model_id < 0)
         return vocab_set(&tok->vocab, a->id, a->name, a->size,
                          flags | TOKEN_RAW, err);
     tok->vocab.tokens[a->id].flags |= flags;
@@ -113,7 +113,12 @@ static ar_status read_added(ar_tokenizer *tok, const json_t *o,
     a.name = a.bytes = arena_text(&tok->memory, name, n);
     if (!a.name) return no_memory(err);
     *out = a;
-    return add_token(tok, &a, json_object_get(ids, name), err);
+    const json_t *id = json_object_get(ids, name);
+    return add_token(tok, &a,
+                     json_is_object(ids)
+                         ? (id ? (int32_t)json_integer_value(id) : -1)
+                         : vocab_find(&tok->vocab, name, n),
+                     err);
 }
 
 static int by_id(const void *a, const void *b) {
@@ -130,6 +135,7 @@ ar_status tokenizer_read_added(ar_tokenizer *tok, const json_t *root,
     const size_t n = json_array_size(list);
     if (!json_is_array(list) || n >= VOCAB_MAX)
         return error_set(err, AR_FORMAT, "\"added_tokens\" is not a list");
+    if (json_is_array(ids)) TRY(vocab_index(&tok->vocab, err));
     tok->added = arena_new(&tok->memory, added_token, n);
     if (!tok->added) return no_memory(err);
     for (size_t i = 0; i < n; i++) {
@@ -161,9 +167,9 @@ static ar_status read_root(ar_tokenizer *tok, const json_t *root,
     const json_t *model = json_object_get(root, "model");
     if (!json_is_object(model))
         return error_set(err, AR_FORMAT, "it has no \"model\"");
+    TRY(tokenizer_read_parts(tok, root, err));
     TRY(part_table_read(&model_table, tok, model, err));
     TRY(tokenizer_read_added(tok, root, err));
-    TRY(tokenizer_read_parts(tok, root, err));
     TRY(check_template(tok, err));
     return tokenizer_finish(tok, err);
 }
@@ -171,65 +177,35 @@ static ar_status read_root(ar_tokenizer *tok, const json_t *root,
 ar_status tokenizer_read(ar_tokenizer *tok, const char *data, size_t size,
                          ar_error *err) {
     json_t *root;
-    TRY(parse(data, size, &root, err));
+    TRY(json_parse(data, size, &root, err));
     const ar_status s = read_root(tok, root, err);
     json_decref(root);
     return s;
 }
 
-/* "bos_token": "<s>" or {"content": "<s>"}, in tokenizer_config.json. */
-static void read_mark(const ar_tokenizer *tok, const json_t *config,
-                      const char *key, int32_t *out) {
-    const json_t *v = json_object_get(config, key);
-    const char *name = json_string_value(
-        json_is_object(v) ? json_object_get(v, "content") : v);
-    const int32_t id = name ? tokenizer_added_id(tok, name) : -1;
-    if (id >= 0) *out = id;
+/* Mistral's file has a config, and tokens in a list. */
+static bool is_tekken(const json_t *root) {
+    return json_is_object(json_object_get(root, "config")) &&
+           json_is_array(json_object_get(root, "vocab"));
 }
 
-/* The file beside tokenizer.json that says which tokens begin and end. */
-static ar_status read_config(ar_tokenizer *tok, const char *folder,
-                             ar_error *err) {
-    char path[4096];
-    TRY(file_join(path, sizeof path, folder, "tokenizer_config.json", err));
-    if (!file_exists(path)) return AR_OK;
-    char *data = NULL;
-    size_t size;
-    TRY(file_read(path, MAX_FILE, &data, &size, err));
-    json_t *root;
-    const ar_status s = parse(data, size, &root, err);
-    mem_free(data);
-    if (s != AR_OK) return error_prefix(err, s, path);
-    read_mark(tok, root, "bos_token", &tok->bos);
-    read_mark(tok, root, "eos_token", &tok->eos);
-    json_decref(root);
-    return AR_OK;
-}
-
-static ar_status open_file(ar_tokenizer *tok, const char *path, ar_error *err) {
-    char *data = NULL;
-    size_t size;
-    TRY(file_read(path, MAX_FILE, &data, &size, err));
-    const ar_status s = tokenizer_read(tok, data, size, err);
-    mem_free(data);
-    return s == AR_OK ? AR_OK : error_prefix(err, s, path);
-}
-
-ar_status ar_tokenizer_open(ar_tokenizer **out, const char *path,
-                            ar_error *err) {
+ar_status read_json(ar_tokenizer **out, const char *data, size_t size,
+                    ar_error *err) {
     *out = NULL;
-    char inside[4096];
-    const bool folder = file_is_folder(path);
-    if (folder)
-        TRY(file_join(inside, sizeof inside, path, "tokenizer.json", err));
-    ar_tokenizer *tok;
-    TRY(tokenizer_new(&tok, err));
-    ar_status s = open_file(tok, folder ? inside : path, err);
-    if (s == AR_OK && folder) s = read_config(tok, path, err);
-    if (s != AR_OK) {
-        ar_tokenizer_close(tok);
-        return s;
+    json_t *root;
+    ar_tokenizer *tok = NULL;
+    TRY(json_parse(data, size, &root, err));
+    ar_status s;
+    if (is_tekken(root)) {
+        s = read_tekken(&tok, root, err);
+    } else {
+        s = tokenizer_new(&tok, err);
+        if (s == AR_OK) s = read_root(tok, root, err);
     }
-    *out = tok;
-    return AR_OK;
+    json_decref(root);
+    if (s == AR_OK)
+        *out = tok;
+    else
+        ar_tokenizer_close(tok);
+    return s;
 }

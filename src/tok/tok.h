@@ -3,6 +3,7 @@
 #define TOK_TOK_H
 
 #include "arcane/tokenizer.h"
+#include "tok/tokenizer_source.h"
 #include "tok/utf8.h"
 
 #endif

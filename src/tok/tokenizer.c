@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "tok/encoder.h"
 #include "tok/tokenizer_json.h"
 
 ar_status tokenizer_new(ar_tokenizer **out, ar_error *err) {
@@ -12,15 +13,22 @@ ar_status tokenizer_new(ar_tokenizer **out, ar_error *err) {
     if (!*out) return error_set(err, AR_NOMEM, "out of memory for a tokenizer");
     arena_open(&(*out)->memory, 1 << 14);
     (*out)->bos = (*out)->eos = -1;
+    (*out)->kind = &model_bpe;
+    (*out)->bpe.unknown = (*out)->unigram.unknown = -1;
+    (*out)->wordpiece.unknown = -1;
     return AR_OK;
 }
 
 void ar_tokenizer_close(ar_tokenizer *tok) {
     if (!tok) return;
     for (int i = 0; i < tok->n_steps; i++) pattern_close(tok->steps[i].pattern);
+    for (int i = 0; i < tok->n_normalizers; i++)
+        pattern_close(tok->normalizers[i].pattern);
     added_set_close(&tok->raw);
     added_set_close(&tok->normalized);
     bpe_close(&tok->bpe);
+    unigram_close(&tok->unigram);
+    trie_close(&tok->wordpiece.tokens);
     vocab_close(&tok->vocab);
     arena_close(&tok->memory);
     mem_free(tok);
@@ -61,17 +69,18 @@ static ar_status normalize_added(ar_tokenizer *tok, added_token *a,
     if (!n || n > ADDED_MAX_BYTES)
         return error_set(err, AR_FORMAT,
                          "added token \"%.80s\" cannot be normalised", a->name);
-    a->bytes = arena_text(&tok->memory, a->bytes, n);
     a->size = (uint32_t)n;
-    return a->bytes ? AR_OK
-                    : error_set(err, AR_NOMEM, "out of memory for a tokenizer");
+    TRY(tokenizer_keep(tok, a->bytes, n, &a->bytes, err));
+    /* the library also decodes it to that */
+    if (tok->vocab.tokens[a->id].flags & TOKEN_MODEL) return AR_OK;
+    return vocab_replace(&tok->vocab, a->id, a->bytes, n, err);
 }
 
 static ar_status prepare_added(ar_tokenizer *tok, ar_error *err) {
     text rooms[2] = {{0}};
     ar_status s = AR_OK;
     for (int32_t i = 0; i < tok->n_added && s == AR_OK; i++)
-        if (tok->added[i].normalized)
+        if (tok->added[i].normalized && !tok->added[i].as_is)
             s = normalize_added(tok, &tok->added[i], rooms, err);
     text_close(&rooms[0]);
     text_close(&rooms[1]);
@@ -81,10 +90,48 @@ static ar_status prepare_added(ar_tokenizer *tok, ar_error *err) {
                           err);
 }
 
+ar_status tokenizer_keep(ar_tokenizer *tok, const char *p, size_t n,
+                         const char **out, ar_error *err) {
+    *out = arena_text(&tok->memory, p, n);
+    if (*out) return AR_OK;
+    return error_set(err, AR_NOMEM, "out of memory for a tokenizer");
+}
+
+ar_status tokenizer_add_normalizer(ar_tokenizer *tok, normalizer n,
+                                   ar_error *err) {
+    if (tok->n_normalizers < TOKENIZER_MAX_NORMALIZERS) {
+        tok->normalizers[tok->n_normalizers++] = n;
+        return AR_OK;
+    }
+    pattern_close(n.pattern);
+    return error_set(err, AR_UNSUPPORTED, "more than %d normalizers",
+                     TOKENIZER_MAX_NORMALIZERS);
+}
+
+ar_status tokenizer_add_decoder(ar_tokenizer *tok, decode_step d,
+                                ar_error *err) {
+    if (tok->n_decoders == DECODE_MAX_STEPS)
+        return error_set(err, AR_UNSUPPORTED, "more than %d decoders",
+                         DECODE_MAX_STEPS);
+    tok->decoders[tok->n_decoders++] = d;
+    return AR_OK;
+}
+
+ar_status tokenizer_add_step(ar_tokenizer *tok, cut_step step,
+                             const char *source, ar_error *err) {
+    if (tok->n_steps == PIECES_MAX_STEPS)
+        return error_set(err, AR_UNSUPPORTED, "more than %d pre_tokenizers",
+                         PIECES_MAX_STEPS);
+    if (source) TRY(pattern_open_as(&step.pattern, source, step.dialect, err));
+    tok->steps[tok->n_steps++] = step;
+    return AR_OK;
+}
+
 ar_status tokenizer_finish(ar_tokenizer *tok, ar_error *err) {
     TRY(prepare_added(tok, err));
     TRY(vocab_index(&tok->vocab, err));
-    bpe_find_bytes(&tok->bpe, &tok->vocab);
+    TRY(tok->kind->finish(tok, err));
+    TRY(decode_measure(tok, err));
     if (tok->n_before) tok->bos = tok->before[0];
     if (tok->bos < 0) tok->bos = find_mark(tok, MARK_bos);
     if (tok->eos < 0) tok->eos = find_mark(tok, MARK_eos);
@@ -93,8 +140,13 @@ ar_status tokenizer_finish(ar_tokenizer *tok, ar_error *err) {
 
 ar_status tokenizer_normalize(const ar_tokenizer *tok, const char **p,
                               size_t *n, text rooms[2], ar_error *err) {
-    for (int i = 0; i < tok->n_normalizers; i++)
-        TRY(tok->normalizers[i](p, n, &rooms[i & 1], err));
+    for (int i = 0; i < tok->n_normalizers; i++) {
+        const normalizer *f = &tok->normalizers[i];
+        /* one step may leave the text where another put it */
+        const bool in_first = rooms[0].data && *p >= rooms[0].data &&
+                              *p <= rooms[0].data + rooms[0].size;
+        TRY(f->fn(f, p, n, &rooms[in_first], err));
+    }
     return AR_OK;
 }
 
@@ -134,25 +186,5 @@ int32_t ar_tokenizer_eos(const ar_tokenizer *tok) { return tok->eos; }
 int32_t ar_tokenizer_bytes_of(const ar_tokenizer *tok, int32_t id) {
     if (!vocab_has(&tok->vocab, id)) return 0;
     const token *t = &tok->vocab.tokens[id];
-    return t->flags & TOKEN_SPECIAL ? 0 : (int32_t)t->size;
-}
-
-ar_status ar_tokenizer_decode(const ar_tokenizer *tok, const int32_t *ids,
-                              size_t n, unsigned flags, char *out,
-                              size_t capacity, size_t *count, ar_error *err) {
-    (void)err;
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!vocab_has(&tok->vocab, ids[i])) continue;
-        const token *t = &tok->vocab.tokens[ids[i]];
-        if ((t->flags & TOKEN_SPECIAL) && !(flags & AR_SPECIAL)) continue;
-        if (out && k < capacity) {
-            const size_t room = capacity - k;
-            memcpy(out + k, vocab_bytes(&tok->vocab, ids[i]),
-                   t->size < room ? t->size : room);
-        }
-        k += t->size;
-    }
-    *count = k;
-    return AR_OK;
+    return t->flags & TOKEN_SPECIAL ? 0 : (int32_t)t->shown;
 }

@@ -17,6 +17,18 @@ ar_status field_text(const json_t *o, const char *what, const char *name,
 ar_status id_read(const json_t *v, const char *what, int32_t *out,
                   ar_error *err);
 
+/* "prepend_scheme" of Metaspace. */
+ar_status metaspace_prefix(const json_t *o, const char *what,
+                           enum cut_prefix *out, ar_error *err);
+
+/* model_kind.write of each kind. */
+ar_status write_bpe(const ar_tokenizer *tok, text *out, text *name,
+                    ar_error *err);
+ar_status write_unigram(const ar_tokenizer *tok, text *out, text *name,
+                        ar_error *err);
+ar_status write_wordpiece(const ar_tokenizer *tok, text *out, text *name,
+                          ar_error *err);
+
 /* One kind of a part of the file: rows of a table, found by "type".  The
  * first row of the table is what an object without a type is. */
 typedef ar_status part_read(ar_tokenizer *tok, const json_t *o, ar_error *err);
@@ -52,6 +64,10 @@ ar_status tokenizer_read_added(ar_tokenizer *tok, const json_t *root,
 /* A whole file in memory.  Errors: as ar_tokenizer_open. */
 ar_status tokenizer_read(ar_tokenizer *tok, const char *data, size_t size,
                          ar_error *err);
+
+/* Parse a JSON text; close it with json_decref.  Errors: AR_FORMAT. */
+ar_status json_parse(const char *data, size_t size, json_t **out,
+                     ar_error *err);
 
 /* Append the JSON form of a string: n bytes of UTF-8, with quotes. */
 void json_add_string(text *t, const char *s, size_t n);

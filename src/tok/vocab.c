@@ -1,6 +1,7 @@
 /* vocab.c - which bytes each token stands for. */
 #include "tok/vocab.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -27,10 +28,16 @@ ar_status vocab_set(vocab *v, int32_t id, const char *bytes, size_t n,
     if (vocab_has(v, id))
         return error_set(err, AR_FORMAT, "id %d is given to two tokens", id);
     TRY(grow(v, id, err));
+    v->tokens[id].flags = flags | TOKEN_KNOWN;
+    return vocab_replace(v, id, bytes, n, err);
+}
+
+ar_status vocab_replace(vocab *v, int32_t id, const char *bytes, size_t n,
+                        ar_error *err) {
     if (n > UINT32_MAX - v->bytes.size)
         return error_set(err, AR_RANGE, "the vocabulary is larger than 4 GiB");
-    v->tokens[id] =
-        (token){(uint32_t)v->bytes.size, (uint32_t)n, flags | TOKEN_KNOWN};
+    v->tokens[id].offset = (uint32_t)v->bytes.size;
+    v->tokens[id].size = (uint32_t)n;
     text_add(&v->bytes, bytes, n);
     return text_status(&v->bytes, err);
 }
@@ -66,6 +73,12 @@ ar_status vocab_index(vocab *v, ar_error *err) {
 
 int32_t vocab_find(const vocab *v, const char *bytes, size_t n) {
     return v->n_slots ? v->slots[slot_of(v, bytes, n)] - 1 : -1;
+}
+
+int32_t vocab_find_byte(const vocab *v, int byte) {
+    char name[8];
+    snprintf(name, sizeof name, "<0x%02X>", byte);
+    return vocab_find(v, name, 6);
 }
 
 void vocab_close(vocab *v) {

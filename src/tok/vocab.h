@@ -17,11 +17,13 @@ enum token_flag {
     TOKEN_RAW = 4,   /* written in files as it is, not byte by byte */
     TOKEN_ADDED = 8, /* found in a text before it is cut into pieces */
     TOKEN_SPECIAL = 16,
+    TOKEN_APART = 32, /* never what a piece is made of */
 };
 
 typedef struct token {
     uint32_t offset, size; /* in vocab.bytes */
     uint32_t flags;
+    uint32_t shown; /* bytes that it stands for in a text */
 } token;
 
 typedef struct vocab {
@@ -37,9 +39,14 @@ typedef struct vocab {
 /* Give `id` its bytes.  Errors: AR_FORMAT (the id is taken), AR_NOMEM. */
 ar_status vocab_set(vocab *v, int32_t id, const char *bytes, size_t n,
                     unsigned flags, ar_error *err);
+/* Give a known id other bytes.  Errors: AR_NOMEM, AR_RANGE. */
+ar_status vocab_replace(vocab *v, int32_t id, const char *bytes, size_t n,
+                        ar_error *err);
 /* Make vocab_find work.  Errors: AR_NOMEM. */
 ar_status vocab_index(vocab *v, ar_error *err);
 int32_t vocab_find(const vocab *v, const char *bytes, size_t n); /* or -1 */
+/* The token <0x00> to <0xFF> for a byte, or -1. */
+int32_t vocab_find_byte(const vocab *v, int byte);
 void vocab_close(vocab *v);
 
 static inline const char *vocab_bytes(const vocab *v, int32_t id) {

@@ -5,13 +5,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "tok/byte_chars.h"
+#include "tok/encoder.h"
 #include "tok/tokenizer_json.h"
 
 /* The name of a token in the file: its bytes, or the characters for them. */
 static void add_name(const ar_tokenizer *tok, int32_t id, text *out) {
     const token *t = &tok->vocab.tokens[id];
     const char *bytes = vocab_bytes(&tok->vocab, id);
-    if (t->flags & TOKEN_RAW)
+    if (t->flags & TOKEN_RAW || !tok->byte_level)
         text_add(out, bytes, t->size);
     else
         byte_chars_encode(out, bytes, t->size);
@@ -46,7 +47,7 @@ static void write_vocab(const ar_tokenizer *tok, text *out, text *name) {
         text_addf(out, ": %d", id);
         comma = ",";
     }
-    text_adds(out, *comma ? "\n    },\n" : "},\n");
+    text_adds(out, *comma ? "\n    }" : "}");
 }
 
 /* Merges by rank, [n] with gaps NULL; free with mem_free. */
@@ -93,27 +94,63 @@ static ar_status write_merges(const ar_tokenizer *tok, text *out, text *name,
     return AR_OK;
 }
 
-static ar_status write_model(const ar_tokenizer *tok, text *out, text *name,
-                             ar_error *err) {
+static const char *truth(bool b) { return b ? "true" : "false"; }
+
+static void write_token(const ar_tokenizer *tok, int32_t id, text *out,
+                        text *name) {
+    text_clear(name);
+    add_name(tok, id, name);
+    json_add_string(out, name->data, name->size);
+}
+
+ar_status write_bpe(const ar_tokenizer *tok, text *out, text *name,
+                    ar_error *err) {
     const bpe *b = &tok->bpe;
-    text_adds(out, "  \"model\": {\n    \"type\": \"BPE\",\n"
-                   "    \"dropout\": null,\n    \"unk_token\": ");
-    if (b->unknown >= 0) {
-        text_clear(name);
-        add_name(tok, b->unknown, name);
-        json_add_string(out, name->data, name->size);
-    } else {
+    text_adds(out, "    \"dropout\": null,\n    \"unk_token\": ");
+    if (b->unknown >= 0)
+        write_token(tok, b->unknown, out, name);
+    else
         text_adds(out, "null");
-    }
     text_addf(out,
               ",\n    \"continuing_subword_prefix\": null,\n"
               "    \"end_of_word_suffix\": null,\n    \"fuse_unk\": %s,\n"
-              "    \"byte_fallback\": false,\n    \"ignore_merges\": %s,\n",
-              b->fuse_unknown ? "true" : "false",
-              b->ignore_merges ? "true" : "false");
+              "    \"byte_fallback\": %s,\n    \"ignore_merges\": %s,\n",
+              truth(b->fuse_unknown), truth(b->byte_fallback),
+              truth(b->ignore_merges));
     write_vocab(tok, out, name);
-    TRY(write_merges(tok, out, name, err));
-    text_adds(out, "  }\n");
+    text_adds(out, ",\n");
+    return write_merges(tok, out, name, err);
+}
+
+ar_status write_unigram(const ar_tokenizer *tok, text *out, text *name,
+                        ar_error *err) {
+    (void)err;
+    const unigram *u = &tok->unigram;
+    text_adds(out, "    \"unk_id\": ");
+    text_addf(out, u->unknown >= 0 ? "%d" : "null", u->unknown);
+    text_addf(out, ",\n    \"byte_fallback\": %s,\n    \"vocab\": [",
+              truth(u->byte_fallback));
+    for (int32_t id = 0; id < u->n_scores; id++) {
+        text_adds(out, id ? ",\n      [" : "\n      [");
+        write_token(tok, id, out, name);
+        text_addf(out, ", %.17g]", u->scores[id]);
+    }
+    text_adds(out, "\n    ]\n");
+    return AR_OK;
+}
+
+ar_status write_wordpiece(const ar_tokenizer *tok, text *out, text *name,
+                          ar_error *err) {
+    (void)err;
+    const wordpiece *w = &tok->wordpiece;
+    text_adds(out, "    \"unk_token\": ");
+    write_token(tok, w->unknown, out, name);
+    text_adds(out, ",\n    \"continuing_subword_prefix\": ");
+    json_add_string(out, w->prefix, strlen(w->prefix));
+    text_addf(out, ",\n    \"max_input_chars_per_word\": %lld,\n",
+              (long long)w->max_chars);
+    write_vocab(tok, out, name);
+    text_adds(out, "\n");
     return AR_OK;
 }
 
@@ -133,7 +170,9 @@ static ar_status write_all(const ar_tokenizer *tok, text *out, text *name,
         text_adds(out, tok->json[i] ? tok->json[i] : "null");
         text_adds(out, ",\n");
     }
-    TRY(write_model(tok, out, name, err));
+    text_addf(out, "  \"model\": {\n    \"type\": \"%s\",\n", tok->kind->type);
+    TRY(tok->kind->write(tok, out, name, err));
+    text_adds(out, "  }\n");
     text_adds(out, "}\n");
     TRY(text_status(name, err));
     return text_status(out, err);
@@ -141,6 +180,11 @@ static ar_status write_all(const ar_tokenizer *tok, text *out, text *name,
 
 ar_status ar_tokenizer_save(const ar_tokenizer *tok, const char *path,
                             ar_error *err) {
+    if (!tok->from_json)
+        return error_set(err, AR_UNSUPPORTED,
+                         "%s: only a tokenizer from tokenizer.json can be "
+                         "written as such",
+                         path);
     text out = {0}, name = {0};
     text_adds(&name, ""); /* so that it has data from the start */
     ar_status s = text_status(&name, err);

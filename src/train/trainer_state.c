@@ -18,7 +18,7 @@ enum { STATE_NAME_SIZE = sizeof((param_spec *)0)->name + 4 };
 
 /* Everything that is written, with its names. */
 typedef struct snapshot {
-    st_tensor *params, *states, *ema;
+    tensor_view *params, *states, *ema;
     char (*names)[STATE_NAME_SIZE];
     void *copy[TRAIN_SLOTS]; /* of slots the host cannot see */
 } snapshot;
@@ -45,10 +45,10 @@ static ar_status slot_bytes(snapshot *s, trainer *t, enum train_slot slot,
     return trainer_read(t, slot, 0, s->copy[slot], b->size, err);
 }
 
-static void list_params(const trainer *t, const char *bytes, st_tensor *out) {
+static void list_params(const trainer *t, const char *bytes, tensor_view *out) {
     for (int i = 0; i < t->params.n; i++) {
         const param_spec *p = &t->params.spec[i];
-        out[i] = (st_tensor){
+        out[i] = (tensor_view){
             .name = p->name,
             .type = t->shape.type,
             .shape = p->shape,
@@ -69,7 +69,7 @@ static void list_states(const trainer *t, const char *bytes, snapshot *s) {
     for (int i = 0; i < t->optim.n_states; i++) {
         const optim_state *state = &t->optim.state[i];
         state_name(t, state, s->names[i]);
-        s->states[i] = (st_tensor){
+        s->states[i] = (tensor_view){
             .name = s->names[i],
             .type = t->shape.type,
             .shape = state->shape,
@@ -82,9 +82,9 @@ static void list_states(const trainer *t, const char *bytes, snapshot *s) {
 static ar_status snapshot_open(snapshot *s, trainer *t, ar_error *err) {
     const char *params, *states, *ema;
     memset(s, 0, sizeof *s);
-    s->params = mem_new(st_tensor, t->params.n);
-    s->ema = mem_new(st_tensor, t->params.n);
-    s->states = mem_new(st_tensor, t->optim.n_states);
+    s->params = mem_new(tensor_view, t->params.n);
+    s->ema = mem_new(tensor_view, t->params.n);
+    s->states = mem_new(tensor_view, t->optim.n_states);
     s->names = mem_alloc((size_t)t->optim.n_states * sizeof *s->names);
     if (!s->params || !s->ema || !s->states || !s->names)
         return error_set(err, AR_NOMEM, "out of memory for a checkpoint");
@@ -160,7 +160,7 @@ done:
 static ar_status restore_tensor(trainer *t, const st_file *f, const char *name,
                                 const shape *want, enum train_slot slot,
                                 int64_t at, ar_error *err) {
-    const st_tensor *x = st_find(f, name);
+    const tensor_view *x = st_find(f, name);
     if (!x) return error_set(err, AR_FORMAT, "tensor \"%s\" is missing", name);
     if (x->type != t->shape.type || !shape_equal(&x->shape, want)) {
         char a[SHAPE_TEXT], b[SHAPE_TEXT];

@@ -243,13 +243,13 @@ done <<'EOF'
 1|160|--ids 160
 1|-1|--ids -1
 2|-n|--ids 1 -n -1
-1|temperature|--ids 1 --temp -1
-1|temperature|--ids 1 --temp nan
-1|temperature|--ids 1 --temp 1e300
-1|top-k|--ids 1 --top-k -1
-1|top-p|--ids 1 --top-p 7
-1|min-p|--ids 1 --min-p 2
-1|repetition|--ids 1 --repeat-penalty 0
+2|temp|--ids 1 --temp -1
+2|temp|--ids 1 --temp nan
+2|temp|--ids 1 --temp 1e300
+2|top-k|--ids 1 --top-k -1
+2|top-p|--ids 1 --top-p 7
+2|min-p|--ids 1 --min-p 2
+2|repeat-penalty|--ids 1 --repeat-penalty 0
 1|threads|--ids 1 -t -1
 1|threads|--ids 1 -t 4294967297
 1|"xpu"|--ids 1 --device xpu

@@ -32,8 +32,11 @@ while read -r command; do
 done <<'EOF'
 train
 run
+chat
 eval
 plot
+inspect
+template
 tokenizer train
 tokenizer encode
 tokenizer decode

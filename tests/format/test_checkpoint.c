@@ -22,8 +22,9 @@ static ar_status save(const char *run, int64_t step, int keep, ar_error *err) {
         w[i] = (float)(step * 3 + i);
         m[i] = (float)(step * 5 - i);
     }
-    const st_tensor model[] = {{"w", AR_F32, shape2(N / 50, 50), w, sizeof w}};
-    const st_tensor other[] = {
+    const tensor_view model[] = {
+        {"w", AR_F32, shape2(N / 50, 50), w, sizeof w}};
+    const tensor_view other[] = {
         {"w.m", AR_F32, shape1(N), m, sizeof m},
         {"step", AR_I64, {0}, &step, sizeof step},
     };

@@ -31,8 +31,8 @@ void test_weights_index(void **state) {
     assert_int_equal(weights_count(two), weights_count(one));
     assert_true(weights_mapped(two) > 0);
     for (int64_t i = 0; i < weights_count(one); i++) {
-        const st_tensor *a = weights_get(one, i);
-        const st_tensor *b = weights_find(two, a->name);
+        const tensor_view *a = weights_get(one, i);
+        const tensor_view *b = weights_find(two, a->name);
         assert_non_null(b);
         assert_true(shape_equal(&a->shape, &b->shape));
         assert_memory_equal(a->data, b->data, a->size);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "infer/infer.h"
 #include "tests/model/golden_io.h"
+#include "tests/model/golden_models.h"
 
 enum { V = 160 };
 
@@ -56,8 +57,8 @@ static void check_prompts(engine *e, const json_t *io, double tolerance) {
 }
 
 static void check_greedy(engine *e, const json_t *io) {
-    int32_t ids[256], want[64], work[V], next;
-    double y[V], probs[V];
+    int32_t ids[256], want[64], next;
+    double y[V];
     sample_options o = sample_options_default();
     o.temperature = 0;
     const int64_t p = json_integer_value(json_object_get(io, "greedy_prompt"));
@@ -65,23 +66,25 @@ static void check_greedy(engine *e, const json_t *io) {
         json_array_get(json_object_get(io, "prompts"), (size_t)p), ids, 256);
     const int64_t m = golden_ids(json_object_get(io, "greedy"), want, 64);
     session *s;
+    sampler *greedy;
+    assert_ok(sampler_open(&greedy, &o, V, 0, err));
     assert_ok(session_open(&s, e, err));
     assert_ok(session_feed(s, ids, n, false, y, err));
     for (int64_t i = 0; i < m; i++) {
-        next = sample_token(&o, &(sample_input){V, y, NULL, 0, probs, work}, i);
+        const sample_input in = {y, NULL, 0, i};
+        assert_ok(sampler_next(greedy, &in, &next, err));
         assert_int_equal(next, want[i]);
         assert_ok(engine_step(e, &s, &next, 1, y, err));
     }
+    sampler_close(greedy);
     session_close(s);
 }
 
 static void check_golden(const char *where, double tolerance) {
-    const char *const models[] = {"gpt2", "llama", "llama_linear", "llama_f16",
-                                  "llama_bf16"};
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+    for (size_t i = 0; i < N_GOLDEN_MODELS; i++) {
         fixture f;
-        open_engine(&f, models[i], on(where));
-        json_t *io = golden_json(golden_model(models[i], "io.json"));
+        open_engine(&f, golden_models[i], on(where));
+        json_t *io = golden_json(golden_model(golden_models[i], "io.json"));
         check_prompts(f.e, io, tolerance);
         check_greedy(f.e, io);
         json_decref(io);
@@ -139,6 +142,41 @@ void test_engine_pieces(void **state) {
         }
         close_engine(&f);
     }
+}
+
+/* A longrope turns what a call feeds by the length the text then has: up to
+ * 40 tokens the cut is free, beyond it a text fed at once is all long. */
+void test_engine_longrope(void **state) {
+    (void)state;
+    enum { N = 44, SHORT = 40 };
+    static double whole[N * V], cut[N * V], below[SHORT * V];
+    int32_t ids[N];
+    some_ids(ids, N, 8);
+    fixture f;
+    open_engine(&f, "phi3_longrope", on("cpu"));
+    feed_in_pieces(f.e, ids, SHORT, SHORT, below);
+    feed_in_pieces(f.e, ids, SHORT, 7, cut);
+    assert_memory_equal(below, cut, sizeof below);
+    feed_in_pieces(f.e, ids, N, N, whole);
+    assert_true(memcmp(whole + V, below + V, V * sizeof *whole) != 0);
+    /* Cut at the switch: what is cached stays short, what follows is long. */
+    feed_in_pieces(f.e, ids, N, SHORT, cut);
+    assert_memory_equal(below, cut, sizeof below);
+    assert_true(memcmp(whole + SHORT * V, cut + SHORT * V, V * sizeof *cut) !=
+                0);
+    /* One by one, in a step beside another text: the same bits. */
+    session *s[2];
+    static double y[2 * V];
+    for (int i = 0; i < 2; i++) assert_ok(session_open(&s[i], f.e, err));
+    assert_ok(session_feed(s[0], ids, SHORT, false, NULL, err));
+    for (int i = SHORT; i < N; i++) {
+        const int32_t next[2] = {ids[i], ids[i - SHORT]};
+        assert_ok(engine_step(f.e, s, next, 2, y, err));
+        assert_memory_equal(y, cut + i * V, V * sizeof *y);
+        assert_memory_equal(y + V, below + (i - SHORT) * V, V * sizeof *y);
+    }
+    for (int i = 0; i < 2; i++) session_close(s[i]);
+    close_engine(&f);
 }
 
 void test_engine_batch(void **state) {

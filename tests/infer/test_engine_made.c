@@ -160,3 +160,26 @@ void test_engine_made_partial_rope(void **state) {
                "\"hidden_act\": \"gelu\", \"attention_bias\": true, "
                "\"partial_rotary_factor\": 0.5}");
 }
+
+/* A base that grows with the text cannot be that of rows of many texts. */
+void test_engine_made_dynamic_rope(void **state) {
+    (void)state;
+    char folder[400], config[500];
+    const char *const text =
+        "{\"model_type\": \"llama\", \"vocab_size\": 96, "
+        "\"max_position_embeddings\": 64, \"num_hidden_layers\": 2, "
+        "\"hidden_size\": 32, \"num_attention_heads\": 2, "
+        "\"intermediate_size\": 48, \"rope_scaling\": {\"type\": "
+        "\"dynamic\", \"factor\": 2, "
+        "\"original_max_position_embeddings\": %d}}";
+    snprintf(config, sizeof config, text, 64);
+    check_made(config); /* within its context it is as unscaled */
+    snprintf(config, sizeof config, text, 32);
+    snprintf(folder, sizeof folder, "%s", test_folder());
+    make_folder(folder, config);
+    model *m;
+    engine *e;
+    assert_ok(model_open(&m, folder, err));
+    assert_fails(AR_UNSUPPORTED, "dynamic", engine_open(&e, m, NULL, err));
+    model_close(m);
+}

@@ -1,54 +1,51 @@
-/* test_sample.c - every sampling step against recorded probabilities. */
+/* test_sample.c - recorded distributions, draws, orders, limits, bad input. */
+#include "base/mem.h"
 #include "infer/sample.h"
 #include "tests/model/golden_io.h"
 
 enum { V = 64, HISTORY = 64 };
 
+static void set_double(double *field, double x) { *field = x; }
+static void set_int64_t(int64_t *field, double x) { *field = (int64_t)x; }
+
+/* Recorded keys are the fields, some with "_penalty" behind. */
 static void set_option(sample_options *o, const char *key, double x) {
-    const struct {
-        const char *name;
-        double *field;
-    } fields[] = {
-        {"temperature", &o->temperature},
-        {"top_p", &o->top_p},
-        {"min_p", &o->min_p},
-        {"typical_p", &o->typical_p},
-        {"top_n_sigma", &o->top_n_sigma},
-        {"repetition_penalty", &o->repetition},
-        {"presence_penalty", &o->presence},
-        {"frequency_penalty", &o->frequency},
-    };
-    if (!strcmp(key, "top_k")) {
-        o->top_k = (int64_t)x;
-        return;
+    const char *end = strstr(key, "_penalty");
+    const size_t n = end ? (size_t)(end - key) : strlen(key);
+#define SAMPLER(...)
+#define OPTION(type, field, ...)                                               \
+    if (strlen(#field) == n && !memcmp(#field, key, n)) {                      \
+        set_##type(&o->field, x);                                              \
+        return;                                                                \
     }
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (!strcmp(fields[i].name, key)) {
-            *fields[i].field = x;
-            return;
-        }
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
     fail_msg("the golden file has an option \"%s\"", key);
 }
 
 static void check_vector(const json_t *vector) {
-    int32_t history[HISTORY], work[V];
+    int32_t history[HISTORY];
     double logits[V], probs[V];
     const json_t *list = json_object_get(vector, "logits");
     const int64_t n =
         golden_ids(json_object_get(vector, "history"), history, HISTORY);
     size_t i;
     json_t *result;
+    for (size_t k = 0; k < V; k++)
+        logits[k] = json_number_value(json_array_get(list, k));
     json_array_foreach(json_object_get(vector, "results"), i, result) {
         sample_options o = sample_options_default();
         const char *key;
         json_t *x;
         json_object_foreach(json_object_get(result, "params"), key, x)
             set_option(&o, key, json_number_value(x));
-        assert_ok(sample_check(&o, err));
-        for (size_t k = 0; k < V; k++)
-            logits[k] = json_number_value(json_array_get(list, k));
-        sample_probs(&o, &(sample_input){V, logits, history, n, probs, work});
+        sampler *s;
+        assert_ok(sampler_open(&s, &o, V, HISTORY, err));
+        const sample_input in = {logits, history, n, n};
+        assert_ok(sampler_probs(s, &in, probs, err));
         golden_compare(json_object_get(result, "probs"), probs, 1e-10);
+        sampler_close(s);
     }
 }
 
@@ -64,22 +61,36 @@ void test_sample_golden(void **state) {
     json_decref(all);
 }
 
+static int32_t next(const sample_options *o, const double *logits, int64_t v,
+                    const int32_t *history, int64_t n, int64_t position) {
+    sampler *s;
+    int32_t id = -1;
+    const sample_input in = {logits, history, n, position};
+    assert_ok(sampler_open(&s, o, v, n, err));
+    assert_ok(sampler_next(s, &in, &id, err));
+    sampler_close(s);
+    return id;
+}
+
 void test_sample_greedy(void **state) {
     (void)state;
     sample_options o = sample_options_default();
     o.temperature = 0;
-    double probs[4];
-    int32_t work[4];
     /* Ties go to the lowest id. */
-    double a[4] = {1, 3, 3, 2};
-    assert_int_equal(
-        sample_token(&o, &(sample_input){4, a, NULL, 0, probs, work}, 0), 1);
+    const double a[4] = {1, 3, 3, 2}, b[4] = {1, 3, 2.9, 2}, one[1] = {-7};
+    assert_int_equal(next(&o, a, 4, NULL, 0, 0), 1);
     /* Penalties come first. */
     o.repetition = 2;
-    double b[4] = {1, 3, 2.9, 2};
     const int32_t history[] = {1, 1, 77, -1};
-    assert_int_equal(
-        sample_token(&o, &(sample_input){4, b, history, 4, probs, work}, 0), 2);
+    assert_int_equal(next(&o, b, 4, history, 4, 0), 2);
+    /* A vocabulary of one token, with everything on. */
+    assert_int_equal(next(&o, one, 1, history, 4, 0), 0);
+    o = sample_options_default();
+    o.top_k = 1;
+    o.top_p = o.typical_p = 0;
+    o.min_p = o.xtc_probability = 1;
+    o.top_n_sigma = 1;
+    assert_int_equal(next(&o, one, 1, NULL, 0, 0), 0);
 }
 
 void test_sample_draws(void **state) {
@@ -87,42 +98,173 @@ void test_sample_draws(void **state) {
     /* Draws depend on seed and position alone, and follow the logits. */
     sample_options o = sample_options_default();
     o.seed = 5;
-    int counts[3] = {0};
+    int counts[3] = {0}, differ = 0;
+    const double l[3] = {log(0.2), log(0.5), log(0.3)};
+    sample_options other = o;
+    other.seed = 6;
     for (int i = 0; i < 4000; i++) {
-        double l[3] = {log(0.2), log(0.5), log(0.3)}, m[3], probs[3];
-        int32_t work[3];
-        memcpy(m, l, sizeof m);
-        const int32_t t =
-            sample_token(&o, &(sample_input){3, l, NULL, 0, probs, work}, i);
-        assert_int_equal(
-            sample_token(&o, &(sample_input){3, m, NULL, 0, probs, work}, i),
-            t);
+        const int32_t t = next(&o, l, 3, NULL, 0, i);
+        assert_int_equal(next(&o, l, 3, NULL, 0, i), t);
+        differ += next(&other, l, 3, NULL, 0, i) != t;
         counts[t]++;
     }
     assert_near(counts[0] / 4000.0, 0.2, 0.03);
     assert_near(counts[1] / 4000.0, 0.5, 0.03);
+    assert_true(differ > 1000);
+}
+
+static void refuse(const sample_options *o, const double *logits, int64_t v,
+                   const char *word) {
+    sampler *s;
+    int32_t id = -5;
+    const sample_input in = {logits, NULL, 0, 0};
+    assert_ok(sampler_open(&s, o, v, 0, err));
+    const double mu = sampler_state(s).mu;
+    assert_fails(AR_RANGE, word, sampler_next(s, &in, &id, err));
+    assert_int_equal(id, -5);
+    assert_true(sampler_state(s).mu == mu);
+    /* The next call is none the worse. */
+    const double good[2] = {0, 1};
+    const sample_input again = {good, NULL, 0, 0};
+    if (v == 2 && !o->n_bias) assert_ok(sampler_next(s, &again, &id, err));
+    sampler_close(s);
 }
 
 void test_sample_bad(void **state) {
     (void)state;
-    /* A model gone wrong still gives an id of the vocabulary. */
     sample_options o = sample_options_default();
-    o.top_p = 0.9;
-    o.top_k = 3;
-    o.typical_p = 0.5;
-    double probs[4];
-    int32_t work[4];
-    double a[4] = {NAN, NAN, NAN, NAN}, b[4] = {NAN, 1, NAN, -INFINITY},
-           c[4] = {-INFINITY, INFINITY, 0, 0};
-    assert_in_range(
-        sample_token(&o, &(sample_input){4, a, NULL, 0, probs, work}, 0), 0, 3);
-    assert_int_equal(
-        sample_token(&o, &(sample_input){4, b, NULL, 0, probs, work}, 0), 1);
-    assert_int_equal(
-        sample_token(&o, &(sample_input){4, c, NULL, 0, probs, work}, 0), 1);
+    o.mirostat = 2;
+    const double nan[2] = {1, NAN}, none[2] = {-INFINITY, -INFINITY},
+                 inf[2] = {INFINITY, 0}, all[2] = {1, 2},
+                 one[3] = {-INFINITY, -3, -INFINITY};
+    refuse(&o, nan, 2, "token 1 is");
+    refuse(&o, none, 2, "every logit is -inf");
+    refuse(&o, inf, 2, "token 0 is inf");
+    assert_int_equal(next(&o, one, 3, NULL, 0, 9), 1);
+    const sample_bias forbid[] = {{0, -INFINITY}, {1, -INFINITY}};
+    o.bias = forbid;
+    o.n_bias = 2;
+    refuse(&o, all, 2, "logit_bias leaves no token");
+}
+
+void test_sample_ranges(void **state) {
+    (void)state;
+    sample_options o;
+#define SAMPLER(...)
+#define OPTION(type, field, flag, off, usual, low, high, ...)                  \
+    o = sample_options_default();                                              \
+    assert_ok(sample_check(&o, err));                                          \
+    o.field = (type)(usual);                                                   \
+    assert_ok(sample_check(&o, err));                                          \
+    o.field = (type)(high) + 1;                                                \
+    assert_fails(AR_RANGE, flag, sample_check(&o, err));                       \
+    o.field = (type)(low)-1;                                                   \
+    assert_fails(AR_RANGE, flag, sample_check(&o, err));
+#include "infer/samplers.def"
+#undef SAMPLER
+#undef OPTION
+    o = sample_options_default();
     o.top_p = NAN;
     assert_fails(AR_RANGE, "top-p", sample_check(&o, err));
     o = sample_options_default();
-    o.temperature = -1;
+    o.n_bias = 1;
+    o.bias = &(sample_bias){3, NAN};
+    assert_fails(AR_RANGE, "token 3", sample_check(&o, err));
+    o.bias = &(sample_bias){3, INFINITY};
+    assert_fails(AR_RANGE, "token 3", sample_check(&o, err));
+    sampler *s;
+    o.bias = &(sample_bias){3, 1};
+    assert_fails(AR_RANGE, "no token 3", sampler_open(&s, &o, 3, 0, err));
+    o.n_bias = 0;
+    o.n_dry_breakers = 1;
+    o.dry_breakers = &(int32_t){-1};
+    assert_fails(AR_RANGE, "no token -1", sampler_open(&s, &o, 3, 0, err));
+    assert_null(s);
+}
+
+void test_sample_order(void **state) {
+    (void)state;
+    sample_options o = sample_options_default();
+    assert_ok(sample_order(&o, "top_p,temperature", err));
+    assert_int_equal(o.n_order, 2);
+    assert_int_equal(o.order[0], SAMPLER_TOP_P);
+    assert_int_equal(o.order[1], SAMPLER_TEMPERATURE);
+    /* Probabilities 1/2, 1/4, 1/4: cut first, 0.4 keeps one; flattened by
+     * the temperature first (0.4142, 0.2929, 0.2929), 0.45 needs two. */
+    const double l[3] = {log(0.5), log(0.25), log(0.25)};
+    double probs[3];
+    const sample_input in = {l, NULL, 0, 0};
+    sampler *s;
+    o.temperature = 2;
+    o.top_p = 0.45;
+    o.top_k = 1; /* not in the order: off */
+    assert_ok(sampler_open(&s, &o, 3, 0, err));
+    assert_ok(sampler_probs(s, &in, probs, err));
+    assert_near(probs[0], 1, 0);
+    sampler_close(s);
+    assert_ok(sample_order(&o, "temperature top_p", err));
+    assert_ok(sampler_open(&s, &o, 3, 0, err));
+    assert_ok(sampler_probs(s, &in, probs, err));
+    assert_near(probs[0], sqrt(2) / (sqrt(2) + 1), 1e-12);
+    assert_near(probs[2], 0, 0);
+    sampler_close(s);
+    assert_fails(AR_RANGE, "\"top\"", sample_order(&o, "top,xtc", err));
+    assert_fails(AR_RANGE, "twice", sample_order(&o, "xtc,xtc", err));
+    assert_int_equal(o.n_order, 2);
+    assert_ok(sample_order(&o, "mirostat,temperature", err));
+    assert_fails(AR_RANGE, "last", sample_check(&o, err));
+    assert_ok(sample_order(&o, "", err));
+    assert_ok(sample_check(&o, err));
+    o.temperature = 0;
     assert_fails(AR_RANGE, "temperature", sample_check(&o, err));
+    o.temperature = 1;
+    o.mirostat = 1;
+    assert_fails(AR_RANGE, "mirostat", sample_check(&o, err));
+}
+
+void test_sample_logprobs(void **state) {
+    (void)state;
+    sample_options o = sample_options_default();
+    o.top_k = 2;
+    const double l[5] = {log(0.1), log(0.3), log(0.2), log(0.3), log(0.1)};
+    const sample_input in = {l, NULL, 0, 0};
+    double probs[5], chosen;
+    sample_logprob top[5];
+    sampler *s;
+    assert_ok(sampler_open(&s, &o, 5, 0, err));
+    assert_ok(sampler_probs(s, &in, probs, err));
+    assert_int_equal(sampler_logprobs(s, NULL, 3, &chosen, top, 5), 2);
+    assert_near(chosen, log(0.5), 1e-12);
+    assert_int_equal(top[0].id, 1);
+    assert_int_equal(top[1].id, 3);
+    assert_near(top[1].logprob, log(0.5), 1e-12);
+    assert_int_equal(sampler_logprobs(s, NULL, 2, &chosen, top, 0), 0);
+    assert_true(chosen == -INFINITY);
+    assert_int_equal(sampler_logprobs(s, l, 2, &chosen, top, 4), 4);
+    assert_near(chosen, log(0.2), 1e-12);
+    const int32_t want[] = {1, 3, 2, 0};
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(top[i].id, want[i]);
+        assert_near(top[i].logprob, l[want[i]], 1e-12);
+    }
+    const double some[5] = {-INFINITY, 0, -INFINITY, 0, -INFINITY};
+    assert_int_equal(sampler_logprobs(s, some, 0, &chosen, top, 5), 2);
+    assert_true(chosen == -INFINITY);
+    sampler_close(s);
+}
+
+void test_sample_nomem(void **state) {
+    (void)state;
+    sample_options o = sample_options_default();
+    sampler *s;
+    mem_fail_at(0, 0); /* counts from here */
+    assert_ok(sampler_open(&s, &o, 9, 9, err));
+    const int64_t n = mem_fail_count();
+    sampler_close(s);
+    for (int64_t i = 1; i <= n; i++) {
+        mem_fail_at(i, 0);
+        assert_fails(AR_NOMEM, "memory", sampler_open(&s, &o, 9, 9, err));
+        assert_null(s);
+    }
+    mem_fail_at(0, 0);
 }

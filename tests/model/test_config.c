@@ -3,30 +3,40 @@
 
 #include "model/config.h"
 #include "tests/model/golden_io.h"
+#include "tests/model/golden_models.h"
 
-static void assert_same(const model_config *a, const model_config *b) {
-    json_t *x = config_json(a), *y = config_json(b);
-    char *s = json_dumps(x, JSON_SORT_KEYS), *t = json_dumps(y, JSON_SORT_KEYS);
-    assert_string_equal(s, t);
-    assert_int_equal(memcmp(a->window, b->window, sizeof a->window), 0);
-    assert_true(a->rope_dims == b->rope_dims && a->pos == b->pos &&
-                a->norm == b->norm && a->gated == b->gated);
-    free(s);
-    free(t);
-    json_decref(x);
-    json_decref(y);
+static ar_status parse(model_config *c, const char *text, ar_error *err) {
+    return config_parse(c, text, strlen(text), err);
+}
+
+/* Every field: both start from the same row of traits, padding included. */
+static void assert_same(const char *name, const model_config *a,
+                        const model_config *b) {
+    const unsigned char *x = (const void *)a, *y = (const void *)b;
+    for (size_t i = 0; i < sizeof *a; i++)
+        if (x[i] != y[i]) fail_msg("%s: byte %zu differs", name, i);
+}
+
+static void assert_written(const char *name, const model_config *a) {
+    model_config b;
+    json_t *j = config_json(a);
+    assert_non_null(j);
+    char *text = json_dumps(j, JSON_REAL_PRECISION(17));
+    assert_ok(parse(&b, text, err));
+    assert_same(name, a, &b);
+    free(text);
+    json_decref(j);
 }
 
 void test_config_layouts(void **state) {
     (void)state;
-    const char *const names[] = {"gpt2", "llama", "llama_linear", "llama_f16",
-                                 "llama_bf16"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < N_GOLDEN_MODELS; i++) {
+        const char *name = golden_models[i];
         model_config a, b;
-        assert_ok(config_read(&a, golden_model(names[i], "config.json"), err));
-        assert_ok(
-            config_read(&b, golden_model(names[i], "config_v4.json"), err));
-        assert_same(&a, &b);
+        assert_ok(config_read(&a, golden_model(name, "config.json"), err));
+        assert_ok(config_read(&b, golden_model(name, "config_v4.json"), err));
+        assert_same(name, &a, &b);
+        assert_written(name, &a);
     }
     model_config c;
     assert_ok(config_read(&c, golden_model("llama", "config.json"), err));
@@ -37,10 +47,6 @@ void test_config_layouts(void **state) {
     assert_ok(config_read(&c, golden_model("llama_f16", "config.json"), err));
     assert_true(c.bias_qkv && c.bias_o && c.bias_mlp);
     assert_int_equal(c.n_kv_heads, 4);
-}
-
-static ar_status parse(model_config *c, const char *text, ar_error *err) {
-    return config_parse(c, text, strlen(text), err);
 }
 
 void test_config_defaults(void **state) {
@@ -71,63 +77,137 @@ void test_config_defaults(void **state) {
 }
 
 #define LLAMA "{\"model_type\": \"llama\", "
+#define SMALL                                                                  \
+    "\"num_hidden_layers\": 2, \"hidden_size\": 32, "                          \
+    "\"num_attention_heads\": 4, \"num_key_value_heads\": 2, "                 \
+    "\"head_dim\": 8, "
+#define QWEN3 "{\"model_type\": \"qwen3\", " SMALL
+#define SMOLLM3 "{\"model_type\": \"smollm3\", " SMALL
+#define GEMMA3 "{\"model_type\": \"gemma3_text\", " SMALL
 #define AR "{\"model_type\": \"arcane_ar\", \"num_hidden_layers\": 2, "
+
+static const struct {
+    ar_status code;
+    const char *word, *text;
+} bad_configs[] = {
+    {AR_FORMAT, "line", "{\"model_type\": "},
+    {AR_FORMAT, "line", ""},
+    {AR_FORMAT, "object", "[]"},
+    {AR_FORMAT, "model_type", "{}"},
+    {AR_FORMAT, "model_type", "{\"model_type\": 3}"},
+    {AR_UNSUPPORTED, "unheard_of", "{\"model_type\": \"unheard_of\"}"},
+    {AR_UNSUPPORTED, "sine", LLAMA "\"hidden_act\": \"sine\"}"},
+    {AR_UNSUPPORTED, "spiral",
+     LLAMA "\"rope_scaling\": {\"rope_type\": \"spiral\"}}"},
+    {AR_FORMAT, "factor", LLAMA "\"rope_scaling\": {\"type\": \"linear\"}}"},
+    {AR_FORMAT, "low_freq_factor",
+     LLAMA "\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 2}}"},
+    {AR_FORMAT, "rope", LLAMA "\"rope_parameters\": 5}"},
+    {AR_RANGE, "hidden_size", LLAMA "\"hidden_size\": 100}"},
+    {AR_RANGE, "hidden_size", LLAMA "\"hidden_size\": -8}"},
+    {AR_FORMAT, "hidden_size", LLAMA "\"hidden_size\": 1e300}"},
+    {AR_FORMAT, "hidden_size", LLAMA "\"hidden_size\": \"64\"}"},
+    {AR_RANGE, "num_attention_heads", LLAMA "\"num_attention_heads\": 0}"},
+    {AR_RANGE, "num_key_value_heads", LLAMA "\"num_key_value_heads\": 5}"},
+    {AR_RANGE, "num_hidden_layers",
+     LLAMA "\"num_hidden_layers\": 1000000000000}"},
+    {AR_RANGE, "vocab_size", LLAMA "\"vocab_size\": 1000000000000}"},
+    {AR_FORMAT, "rms_norm_eps", LLAMA "\"rms_norm_eps\": \"x\"}"},
+    {AR_RANGE, "rms_norm_eps", LLAMA "\"rms_norm_eps\": -1}"},
+    {AR_RANGE, "rope_theta", LLAMA "\"rope_theta\": 0}"},
+    {AR_RANGE, "rotated", LLAMA "\"head_dim\": 15}"},
+    {AR_RANGE, "partial", LLAMA "\"partial_rotary_factor\": 1.5}"},
+    {AR_FORMAT, "attention_bias", LLAMA "\"attention_bias\": 1}"},
+    {AR_UNSUPPORTED, "scale_attn_by_inverse_layer_idx",
+     "{\"model_type\": \"gpt2\", "
+     "\"scale_attn_by_inverse_layer_idx\": true}"},
+    {AR_FORMAT, "layer_types", QWEN3 "\"layer_types\": [\"full_attention\"]}"},
+    {AR_FORMAT, "layer_types", QWEN3 "\"layer_types\": 2}"},
+    {AR_FORMAT, "layer_types[1]",
+     QWEN3 "\"layer_types\": [\"full_attention\", 7]}"},
+    {AR_UNSUPPORTED, "round_attention",
+     QWEN3 "\"layer_types\": [\"full_attention\", \"round_attention\"]}"},
+    {AR_FORMAT, "no sliding_window",
+     QWEN3 "\"sliding_window\": 8, \"layer_types\": "
+           "[\"full_attention\", \"sliding_attention\"]}"},
+    {AR_FORMAT, "use_sliding_window", QWEN3 "\"use_sliding_window\": 1}"},
+    {AR_RANGE, "sliding_window", QWEN3 "\"sliding_window\": 0}"},
+    {AR_FORMAT, "max_window_layers", QWEN3 "\"max_window_layers\": 1.5}"},
+    {AR_RANGE, "layer 0",
+     QWEN3 "\"use_sliding_window\": true, "
+           "\"max_window_layers\": 0, "
+           "\"sliding_window\": -3}"},
+    {AR_UNSUPPORTED, "each type",
+     QWEN3 "\"rope_parameters\": {\"full_attention\": {}}}"},
+    {AR_FORMAT, "no factor", QWEN3 "\"rope_scaling\": {\"type\": \"yarn\"}}"},
+    {AR_FORMAT, "no factor",
+     QWEN3 "\"rope_scaling\": {\"type\": \"dynamic\"}}"},
+    {AR_RANGE, "beta_fast",
+     QWEN3 "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, "
+           "\"beta_fast\": 0}}"},
+    {AR_RANGE, "attention_factor",
+     QWEN3 "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, "
+           "\"attention_factor\": -1}}"},
+    {AR_RANGE, "original_max_position_embeddings",
+     QWEN3 "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, "
+           "\"original_max_position_embeddings\": -4}}"},
+    {AR_RANGE, "dynamic",
+     QWEN3 "\"rope_scaling\": {\"type\": \"dynamic\", "
+           "\"factor\": 0.5}}"},
+    {AR_RANGE, "alpha",
+     QWEN3 "\"rope_scaling\": {\"type\": \"dynamic\", "
+           "\"alpha\": -1}}"},
+    {AR_FORMAT, "no short_factor",
+     QWEN3 "\"rope_scaling\": {\"type\": \"longrope\"}}"},
+    {AR_FORMAT, "short_factor is not a list of 4",
+     QWEN3 "\"rope_scaling\": {\"type\": \"su\", "
+           "\"short_factor\": [1, 1, 1]}}"},
+    {AR_FORMAT, "long_factor[3]",
+     QWEN3 "\"rope_scaling\": {\"type\": \"su\", \"short_factor\": "
+           "[1, 1, 1, 1], \"long_factor\": [1, 1, 1, 0]}}"},
+    {AR_FORMAT, "no_rope_layers", SMOLLM3 "\"no_rope_layers\": [1, 1, 1]}"},
+    {AR_FORMAT, "no_rope_layers[0]", SMOLLM3 "\"no_rope_layers\": [true, 1]}"},
+    {AR_RANGE, "no_rope_layer_interval",
+     SMOLLM3 "\"no_rope_layer_interval\": -1}"},
+    {AR_UNSUPPORTED, "linear",
+     GEMMA3 "\"rope_parameters\": {\"sliding_attention\": {"
+            "\"rope_type\": \"linear\", \"factor\": 2}}}"},
+    {AR_FORMAT, "sliding_attention",
+     GEMMA3 "\"rope_parameters\": {\"sliding_attention\": 3}}"},
+    {AR_RANGE, "rope_local_base_freq", GEMMA3 "\"rope_local_base_freq\": -1}"},
+    {AR_RANGE, "sliding_window_pattern",
+     GEMMA3 "\"sliding_window_pattern\": -1}"},
+    {AR_FORMAT, "sliding_window_pattern",
+     GEMMA3 "\"sliding_window_pattern\": \"LG\"}"},
+    {AR_UNSUPPORTED, "sine", GEMMA3 "\"hidden_activation\": \"sine\"}"},
+    {AR_UNSUPPORTED, "use_bidirectional_attention",
+     GEMMA3 "\"use_bidirectional_attention\": true}"},
+    {AR_RANGE, "attn_logit_softcapping",
+     GEMMA3 "\"attn_logit_softcapping\": -1}"},
+    {AR_RANGE, "query_pre_attn_scalar",
+     GEMMA3 "\"query_pre_attn_scalar\": -1}"},
+    {AR_UNSUPPORTED, "qk_layernorm",
+     "{\"model_type\": \"stablelm\", \"qk_layernorm\": true}"},
+    {AR_RANGE, "vocab_size is not given", AR "\"n\": 1}"},
+    {AR_RANGE, "hidden_size",
+     "{\"model_type\": \"arcane_ar\", \"hidden_size\": "
+     "9223372036854775807}"},
+    {AR_RANGE, "vocab_size", AR "\"hidden_size\": 64}"},
+    {AR_FORMAT, "window_pattern",
+     AR "\"hidden_size\": 64, \"window_pattern\": \"SSXL\"}"},
+    {AR_FORMAT, "layer_windows",
+     AR "\"hidden_size\": 64, \"layer_windows\": [1]}"},
+    {AR_RANGE, "value_gate_channels",
+     AR "\"hidden_size\": 16, \"num_attention_heads\": 1, "
+        "\"vocab_size\": 9, \"max_position_embeddings\": 8}"},
+};
 
 void test_config_bad(void **state) {
     (void)state;
-    static const struct {
-        ar_status code;
-        const char *word, *text;
-    } cases[] = {
-        {AR_FORMAT, "line", "{\"model_type\": "},
-        {AR_FORMAT, "line", ""},
-        {AR_FORMAT, "object", "[]"},
-        {AR_FORMAT, "model_type", "{}"},
-        {AR_FORMAT, "model_type", "{\"model_type\": 3}"},
-        {AR_UNSUPPORTED, "unheard_of", "{\"model_type\": \"unheard_of\"}"},
-        {AR_UNSUPPORTED, "sine", LLAMA "\"hidden_act\": \"sine\"}"},
-        {AR_UNSUPPORTED, "spiral",
-         LLAMA "\"rope_scaling\": {\"rope_type\": \"spiral\"}}"},
-        {AR_FORMAT, "factor",
-         LLAMA "\"rope_scaling\": {\"type\": \"linear\"}}"},
-        {AR_FORMAT, "low_freq_factor",
-         LLAMA "\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 2}}"},
-        {AR_FORMAT, "rope", LLAMA "\"rope_parameters\": 5}"},
-        {AR_RANGE, "hidden_size", LLAMA "\"hidden_size\": 100}"},
-        {AR_RANGE, "hidden_size", LLAMA "\"hidden_size\": -8}"},
-        {AR_FORMAT, "hidden_size", LLAMA "\"hidden_size\": 1e300}"},
-        {AR_FORMAT, "hidden_size", LLAMA "\"hidden_size\": \"64\"}"},
-        {AR_RANGE, "num_attention_heads", LLAMA "\"num_attention_heads\": 0}"},
-        {AR_RANGE, "num_key_value_heads", LLAMA "\"num_key_value_heads\": 5}"},
-        {AR_RANGE, "num_hidden_layers",
-         LLAMA "\"num_hidden_layers\": 1000000000000}"},
-        {AR_RANGE, "vocab_size", LLAMA "\"vocab_size\": 1000000000000}"},
-        {AR_FORMAT, "rms_norm_eps", LLAMA "\"rms_norm_eps\": \"x\"}"},
-        {AR_RANGE, "rms_norm_eps", LLAMA "\"rms_norm_eps\": -1}"},
-        {AR_RANGE, "rope_theta", LLAMA "\"rope_theta\": 0}"},
-        {AR_RANGE, "rotated", LLAMA "\"head_dim\": 15}"},
-        {AR_RANGE, "partial", LLAMA "\"partial_rotary_factor\": 1.5}"},
-        {AR_FORMAT, "attention_bias", LLAMA "\"attention_bias\": 1}"},
-        {AR_UNSUPPORTED, "scale_attn_by_inverse_layer_idx",
-         "{\"model_type\": \"gpt2\", "
-         "\"scale_attn_by_inverse_layer_idx\": true}"},
-        {AR_RANGE, "vocab_size is not given", AR "\"n\": 1}"},
-        {AR_RANGE, "hidden_size",
-         "{\"model_type\": \"arcane_ar\", \"hidden_size\": "
-         "9223372036854775807}"},
-        {AR_RANGE, "vocab_size", AR "\"hidden_size\": 64}"},
-        {AR_FORMAT, "window_pattern",
-         AR "\"hidden_size\": 64, \"window_pattern\": \"SSXL\"}"},
-        {AR_FORMAT, "layer_windows",
-         AR "\"hidden_size\": 64, \"layer_windows\": [1]}"},
-        {AR_RANGE, "value_gate_channels",
-         AR "\"hidden_size\": 16, \"num_attention_heads\": 1, "
-            "\"vocab_size\": 9, \"max_position_embeddings\": 8}"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof bad_configs / sizeof *bad_configs; i++) {
         model_config c;
-        assert_fails(cases[i].code, cases[i].word,
-                     parse(&c, cases[i].text, err));
+        assert_fails(bad_configs[i].code, bad_configs[i].word,
+                     parse(&c, bad_configs[i].text, err));
     }
 }
 
@@ -135,15 +215,10 @@ void test_config_presets(void **state) {
     (void)state;
     assert_true(config_preset_count() > 20);
     for (int i = 0; i < config_preset_count(); i++) {
-        model_config a, b;
+        model_config a;
         assert_ok(config_preset(&a, config_preset_name(i), err));
         assert_true(strlen(config_preset_text(i)) > 3);
-        json_t *j = config_json(&a);
-        char *text = json_dumps(j, 0);
-        assert_ok(parse(&b, text, err));
-        assert_same(&a, &b);
-        free(text);
-        json_decref(j);
+        assert_written(config_preset_name(i), &a);
     }
     model_config c;
     assert_fails(AR_RANGE, "no-such", config_preset(&c, "no-such", err));
@@ -172,6 +247,59 @@ void test_config_windows(void **state) {
     json_decref(j);
 }
 
+/* Windows and rotation of four layers by the rules of the architectures, as
+ * letters: w has a window, . none; R turned, L by the local base, - not. */
+void test_config_layer_rules(void **state) {
+    (void)state;
+    static const struct {
+        const char *type, *keys, *windows, *turned;
+    } cases[] = {
+        {"mistral", "", "wwww", "RRRR"},
+        {"mistral", "\"sliding_window\": null,", "....", "RRRR"},
+        {"qwen2", "\"sliding_window\": 8,", "....", "RRRR"},
+        {"qwen2", "\"use_sliding_window\": true, \"max_window_layers\": 3,",
+         "...w", "RRRR"},
+        {"qwen3", "\"use_sliding_window\": true,", "....", "RRRR"},
+        {"gemma2", "", "w.w.", "RRRR"},
+        {"gemma3_text", "", "wwww", "LLLL"},
+        {"gemma3_text", "\"sliding_window_pattern\": 2,", "w.w.", "LRLR"},
+        {"gemma3_text", "\"_sliding_window_pattern\": 3,", "ww.w", "LLRL"},
+        {"gemma3_text",
+         "\"layer_types\": [\"full_attention\", \"sliding_attention\", "
+         "\"full_attention\", \"full_attention\"],",
+         ".w..", "RLRR"},
+        {"olmo3", "", "www.", "LLLR"},
+        {"smollm3", "", "....", "RRR-"},
+        {"smollm3", "\"no_rope_layers\": [0, 1, 0, 1],", "....", "-R-R"},
+        {"smollm3", "\"use_sliding_window\": true, \"sliding_window\": 9,",
+         "...w", "RRR-"},
+        {"exaone4", "", "www.", "RRR-"},
+        {"exaone4",
+         "\"sliding_window\": null, \"sliding_window_pattern\": null,", "....",
+         "RRRR"},
+        {"cohere2", "", "www.", "RRR-"},
+        {"cohere2", "\"sliding_window\": null,", "....", "----"},
+        {"phi3", "", "....", "RRRR"},
+        {"llama", "", "....", "RRRR"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[400];
+        model_config c;
+        snprintf(text, sizeof text,
+                 "{\"model_type\": \"%s\", \"num_hidden_layers\": 4, %s "
+                 "\"use_cache\": true}",
+                 cases[i].type, cases[i].keys);
+        assert_ok(parse(&c, text, err));
+        for (int l = 0; l < 4; l++) {
+            if ((c.window[l] != 0) != (cases[i].windows[l] == 'w'))
+                fail_msg("case %zu: window of layer %d", i, l);
+            if ("RL-"[c.rope_use[l]] != cases[i].turned[l])
+                fail_msg("case %zu: rotation of layer %d", i, l);
+        }
+        assert_written(text, &c);
+    }
+}
+
 /* Frequencies of llama3 and linear ropes by the formulas of
  * tests/golden's conventions, written out again. */
 void test_config_rope(void **state) {
@@ -179,7 +307,7 @@ void test_config_rope(void **state) {
     model_config c;
     double f[8];
     assert_ok(config_read(&c, golden_model("llama", "config.json"), err));
-    config_rope_frequencies(&c, f);
+    config_rope_frequencies(&c, 1, f);
     for (int i = 0; i < 8; i++) {
         const double g = pow(500000, -2.0 * i / 16), w = 2 * M_PI / g;
         double want = g;
@@ -191,4 +319,51 @@ void test_config_rope(void **state) {
         }
         assert_near(f[i], want, 1e-15);
     }
+}
+
+/* The formulas of yarn, of a base that grows and of longrope, written out. */
+void test_config_rope_long(void **state) {
+    (void)state;
+    model_config c;
+    double f[4];
+    assert_ok(parse(&c,
+                    QWEN3 "\"max_position_embeddings\": 64, "
+                          "\"rope_scaling\": {\"type\": \"yarn\", "
+                          "\"factor\": 4, \"mscale\": 2, "
+                          "\"mscale_all_dim\": 1, \"truncate\": false, "
+                          "\"original_max_position_embeddings\": 64}}",
+                    err));
+    assert_near(c.rope_attention, (0.2 * log(4) + 1) / (0.1 * log(4) + 1),
+                1e-15);
+    config_rope_frequencies(&c, 1, f);
+    /* 32 turns in 64 tokens: no dimension; 1 turn: between 1 and 3. */
+    const double high = 8 * log(64 / (2 * M_PI)) / (2 * log(10000));
+    for (int i = 0; i < 4; i++) {
+        const double g = pow(10000, -i / 4.0);
+        const double t = i / high > 1 ? 1 : i / high;
+        assert_near(f[i], g / 4 * t + g * (1 - t), 1e-15);
+    }
+    assert_ok(parse(&c,
+                    QWEN3 "\"max_position_embeddings\": 96, "
+                          "\"rope_scaling\": {\"type\": \"yarn\", "
+                          "\"original_max_position_embeddings\": 32}}",
+                    err));
+    assert_near(c.rope_factor, 3, 0);
+    const char *const dynamic =
+        QWEN3 "\"max_position_embeddings\": 64, \"rope_scaling\": "
+              "{\"type\": \"dynamic\", \"factor\": 3}}";
+    assert_ok(parse(&c, dynamic, err));
+    config_rope_frequencies(&c, 64, f);
+    assert_near(f[3], pow(10000, -0.75), 1e-15);
+    config_set_context(&c, 128);
+    config_rope_frequencies(&c, 128, f);
+    assert_near(f[3], pow(10000 * pow(3 * 2 - 2, 8 / 6.0), -0.75), 1e-15);
+    assert_written("dynamic", &c);
+    assert_ok(
+        config_read(&c, golden_model("phi3_longrope", "config.json"), err));
+    double x[6];
+    config_rope_frequencies(&c, 40, x);
+    assert_near(x[5], pow(10000, -10 / 12.0) / 1.4, 1e-15);
+    config_rope_frequencies(&c, 41, x);
+    assert_near(x[5], pow(10000, -10 / 12.0) / 4.0, 1e-15);
 }

@@ -3,6 +3,7 @@
 #include "core/backend.h"
 #include "model/model.h"
 #include "tests/model/golden_io.h"
+#include "tests/model/golden_models.h"
 
 enum { SLOT_WEIGHTS, SLOT_IDS, SLOT_LOGITS, N_SLOTS };
 
@@ -127,20 +128,17 @@ static void check_model(const char *name, const char *kernels, ar_type t,
     model_close(m);
 }
 
-static const char *const models[] = {"gpt2", "llama", "llama_linear",
-                                     "llama_f16", "llama_bf16"};
-
 void test_decoder_golden_f64(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        check_model(models[i], "reference", AR_F64, 1e-8);
+    for (size_t i = 0; i < N_GOLDEN_MODELS; i++)
+        check_model(golden_models[i], "reference", AR_F64, 1e-8);
 }
 
 void test_decoder_golden_f32(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
-        check_model(models[i], "reference", AR_F32, 5e-4);
-        check_model(models[i], NULL, AR_F32, 5e-4);
+    for (size_t i = 0; i < N_GOLDEN_MODELS; i++) {
+        check_model(golden_models[i], "reference", AR_F32, 5e-4);
+        check_model(golden_models[i], NULL, AR_F32, 5e-4);
     }
 }
 

@@ -45,13 +45,13 @@ void test_bpe_pieces(void **state) {
     static int32_t ids[600], want[600];
     id_sink sink = {.ids = ids, .capacity = 600};
     bpe_run *run;
-    assert_ok(bpe_run_open(&run, &tok->bpe, &tok->vocab, &sink, err));
+    assert_ok(bpe_run_open(&run, &tok->bpe, &tok->vocab, err));
     for (uint64_t i = 0; i < 3000; i++) {
         const char *a = alphabets[i % 5];
         const size_t n = 1 + rng_bits(1, i, 0) % (i % 3 ? 30 : 300);
         for (size_t k = 0; k < n; k++) s[k] = a[rng_bits(2, i, k) % strlen(a)];
         sink.count = 0;
-        assert_ok(bpe_run_piece(run, s, n, err));
+        assert_ok(bpe_run_piece(run, &sink, s, n, err));
         const size_t k = merge_plainly(&tok->bpe, s, n, want);
         assert_int_equal(sink.count, k);
         assert_memory_equal(ids, want, k * sizeof *ids);

@@ -129,7 +129,7 @@ static void check_slow(const char *p, size_t n, int32_t n_merges) {
     const char *line;
     size_t size;
     while (next_line(&r, &line, &size))
-        assert_ok(pieces_cut(w, line, size, err));
+        assert_ok(pieces_cut(w, line, size, true, err));
     pieces_close(w);
     int32_t rank = 0;
     for (; rank < n_merges; rank++) {

@@ -107,7 +107,7 @@ static void check_pattern(const char *source, uint64_t seed) {
         text_clear(&theirs);
         text_adds(&ours, "");
         text_adds(&theirs, "");
-        if (t.size) assert_ok(pieces_cut(w, t.data, t.size, err));
+        if (t.size) assert_ok(pieces_cut(w, t.data, t.size, true, err));
         split_by_pcre2(pcre, data, t.data, t.size, &theirs);
         if (ours.size != theirs.size ||
             memcmp(ours.data, theirs.data, ours.size))
@@ -239,12 +239,12 @@ void test_pattern_cost(void **state) {
     pieces *w;
     assert_ok(pattern_open(&step.pattern, "(a+a+)+[bc]|b", err));
     assert_ok(pieces_open(&w, &step, 1, join, &out, err));
-    assert_fails(AR_RANGE, "costly", pieces_cut(w, many, 5000, err));
+    assert_fails(AR_RANGE, "costly", pieces_cut(w, many, 5000, true, err));
     pieces_close(w);
     pattern_close(step.pattern);
     assert_ok(pattern_open(&step.pattern, "(?:a|b|(?:ab))*c|a", err));
     assert_ok(pieces_open(&w, &step, 1, join, &out, err));
-    assert_ok(pieces_cut(w, many, 20000, err));
+    assert_ok(pieces_cut(w, many, 20000, true, err));
     assert_int_equal(out.size, 40000);
     pieces_close(w);
     pattern_close(step.pattern);

@@ -137,7 +137,7 @@ static void check(const cut_step *steps, int n_steps, const char *s, size_t n,
     text_adds(&t, "");
     pieces *w;
     assert_ok(pieces_open(&w, steps, n_steps, join, &t, err));
-    assert_ok(pieces_cut(w, s, n, err));
+    assert_ok(pieces_cut(w, s, n, true, err));
     pieces_close(w);
     assert_string_equal(t.data, want);
     text_close(&t);
@@ -158,7 +158,7 @@ void test_pieces_behaviors(void **state) {
 void test_pieces_steps(void **state) {
     (void)state;
     cut_step steps[2] = {{.behavior = CUT_ISOLATED},
-                         {.behavior = CUT_ISOLATED, .prefix_space = true}};
+                         {.behavior = CUT_ISOLATED, .prefix = PREFIX_ALWAYS}};
     assert_ok(pattern_open(&steps[0].pattern, "\\d+", err));
     assert_ok(pattern_open(&steps[1].pattern, " ?\\w+", err));
     check(steps, 2, "ab12cd", 6, " ab| 12| cd");

@@ -84,14 +84,29 @@ static const struct {
     ar_status code;
     const char *word;
 } refused[] = {
-    {{.normalizer = "{\"type\":\"NFKC\"}"}, AR_UNSUPPORTED, "NFKC"},
+    {{.normalizer = "{\"type\":\"Nmt\"}"}, AR_UNSUPPORTED, "Nmt"},
+    {{.normalizer = "{\"type\":\"Prepend\"}"}, AR_FORMAT, "prepend"},
+    {{.normalizer = "{\"type\":\"Replace\",\"content\":\"\"}"},
+     AR_FORMAT,
+     "pattern"},
+    {{.normalizer = "{\"type\":\"Precompiled\",\"precompiled_charsmap\":"
+                    "\"AAAA\"}"},
+     AR_FORMAT,
+     "charsmap"},
+    {{.normalizer = "{\"type\":\"Precompiled\",\"precompiled_charsmap\":"
+                    "\"A-\"}"},
+     AR_FORMAT,
+     "base64"},
     {{.normalizer = "{\"type\":\"Sequence\"}"}, AR_FORMAT, "normalizers"},
     {{.normalizer = "{\"type\":3}"}, AR_FORMAT, "type"},
     {{.normalizer = "[]"}, AR_FORMAT, "normalizer"},
     {{.pre_tokenizer = "null"}, AR_UNSUPPORTED, "ByteLevel"},
     {{.pre_tokenizer = "{\"type\":\"Metaspace\"}"},
      AR_UNSUPPORTED,
-     "Metaspace"},
+     "ByteLevel"},
+    {{.pre_tokenizer = "{\"type\":\"Metaspace\",\"prepend_scheme\":\"x\"}"},
+     AR_FORMAT,
+     "prepend_scheme"},
     {{.pre_tokenizer = "{\"type\":\"Digits\"}"}, AR_UNSUPPORTED, "ByteLevel"},
     {{.pre_tokenizer = "{\"type\":\"Sequence\",\"pretokenizers\":[" BYTE_LEVEL
                        ",{\"type\":\"Digits\"}]}"},
@@ -110,7 +125,13 @@ static const struct {
      AR_FORMAT,
      "pattern"},
     {{.decoder = "null"}, AR_UNSUPPORTED, "decoder"},
-    {{.decoder = "{\"type\":\"WordPiece\"}"}, AR_UNSUPPORTED, "WordPiece"},
+    {{.decoder = "{\"type\":\"WordPiece\"}"}, AR_UNSUPPORTED, "ByteLevel"},
+    {{.decoder = "{\"type\":\"CTC\"}"}, AR_UNSUPPORTED, "CTC"},
+    {{.decoder = "{\"type\":\"Strip\",\"content\":\" \"}"}, AR_FORMAT, "start"},
+    {{.decoder = "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},"
+                 "{\"type\":\"Metaspace\"}]}"},
+     AR_UNSUPPORTED,
+     "after Fuse"},
     {{.post_processor = "{\"type\":\"Odd\"}"}, AR_UNSUPPORTED, "Odd"},
     {{.post_processor = "{\"type\":\"TemplateProcessing\"}"},
      AR_FORMAT,
@@ -136,7 +157,17 @@ static const struct {
      AR_FORMAT,
      "cls"},
     {{.model = "3"}, AR_FORMAT, "model"},
-    {{.model = "{\"type\":\"Unigram\"}"}, AR_UNSUPPORTED, "Unigram"},
+    {{.model = "{\"type\":\"WordLevel\"}"}, AR_UNSUPPORTED, "WordLevel"},
+    {{.model = "{\"type\":\"Unigram\"}"}, AR_FORMAT, "vocab"},
+    {{.model = "{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}"},
+     AR_FORMAT,
+     "entry 0"},
+    {{.model = "{\"type\":\"Unigram\",\"vocab\":[[\"a\",-1]],\"unk_id\":1}"},
+     AR_FORMAT,
+     "unk_id"},
+    {{.model = "{\"type\":\"WordPiece\",\"vocab\":{\"a\":0}}"},
+     AR_FORMAT,
+     "[UNK]"},
     {{.model = "{\"vocab\":[],\"merges\":[]}"}, AR_FORMAT, "vocab"},
     {{.model = "{\"vocab\":{\"a\":0}}"}, AR_FORMAT, "merges"},
     {{.model = "{\"vocab\":{\"a\":\"x\"},\"merges\":[]}"}, AR_FORMAT, "\"a\""},
@@ -289,30 +320,121 @@ void test_tokenizer_config(void **state) {
     ar_tokenizer_close(tok);
 }
 
-/* Every allocation failed in turn. */
-void test_tokenizer_no_memory(void **state) {
+/* Encode and decode with a file of parts; both as text. */
+static void check_both(file_parts p, const char *s, const char *ids_want,
+                       const char *text_want) {
+    text t = {0};
+    build(&t, p);
+    ar_tokenizer *tok;
+    assert_ok(tokenizer_new(&tok, err));
+    assert_ok(tokenizer_read(tok, t.data, t.size, err));
+    int32_t ids[64];
+    char out[256];
+    size_t n, size;
+    assert_ok(ar_tokenizer_encode(tok, s, strlen(s), 0, ids, 64, &n, err));
+    assert_ok(
+        ar_tokenizer_decode(tok, ids, n, 0, out, sizeof out - 1, &size, err));
+    out[size] = 0;
+    text_clear(&t);
+    text_adds(&t, "");
+    for (size_t i = 0; i < n; i++) text_addf(&t, "%d ", ids[i]);
+    assert_string_equal(t.data, ids_want);
+    assert_string_equal(out, text_want);
+    text_close(&t);
+    ar_tokenizer_close(tok);
+}
+
+#define CHARS                                                                  \
+    "{\"type\":\"BPE\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1,\"b\":"  \
+    "2,"                                                                       \
+    "\"ab\":3,\" \":4,\"_\":5,\"_a\":6},\"merges\":[\"a b\",\"_ a\"]}"
+
+/* Parts that no recorded tokenizer has, around a model of characters.  What is
+ * wanted was recorded with the tokenizers library. */
+void test_tokenizer_character_parts(void **state) {
     (void)state;
-    const char *path = test_golden("tokenizers/bpe_qwen2/tokenizer.json");
-    char out[400];
+    const file_parts plain = {
+        .model = CHARS, .pre_tokenizer = "null", .decoder = "null"};
+    check_both(plain, "ab xa", "3 4 0 1 ", "ab   ? a");
+    file_parts p = plain;
+    p.decoder = "{\"type\":\"Fuse\"}";
+    check_both(p, "ab xa", "3 4 0 1 ", "ab ?a");
+    p.normalizer = "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":"
+                   "\"Lowercase\"},{\"type\":\"NFD\"},"
+                   "{\"type\":\"StripAccents\"}]}";
+    check_both(p,
+               "\xC3\x80"
+               "B",
+               "3 ", "ab");
+    p.normalizer = "{\"type\":\"Strip\",\"strip_left\":true,"
+                   "\"strip_right\":false}";
+    check_both(p, "  ab ", "3 4 ", "ab ");
+    p.normalizer = "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"x+|$\"},"
+                   "\"content\":\"b\"}";
+    check_both(p, "axxax", "3 3 ", "abab");
+    p = plain;
+    p.pre_tokenizer = "{\"type\":\"WhitespaceSplit\"}";
+    check_both(p, " ab  a", "3 1 ", "ab a");
+    p.pre_tokenizer = "{\"type\":\"Punctuation\"}";
+    check_both(p, "a_b", "1 5 2 ", "a _ b");
+    p.pre_tokenizer = "{\"type\":\"Metaspace\",\"replacement\":\"_\","
+                      "\"prepend_scheme\":\"never\"}";
+    p.decoder = "{\"type\":\"Metaspace\",\"replacement\":\"_\","
+                "\"prepend_scheme\":\"never\"}";
+    check_both(p, "ab a a", "3 6 6 ", "ab a a");
+    p.decoder = "{\"type\":\"Strip\",\"content\":\"a\",\"start\":1,"
+                "\"stop\":1}";
+    check_both(p, "ab a a", "3 6 6 ", "b__");
+}
+
+/* Every allocation failed in turn. */
+static void check_no_memory(const char *name, bool saved) {
+    char path[1024], out[400];
+    snprintf(path, sizeof path, "tokenizers/%s", name);
+    snprintf(path, sizeof path, "%s", test_golden(path));
     snprintf(out, sizeof out, "%s/t.json", test_folder());
     static const char s[] =
         "Hello e\xCC\x81\xCC\xA3 <|im_start|> wholeword 12'LL "
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     for (int64_t n = 1;; n++) {
         ar_tokenizer *tok = NULL;
+        ar_tokenizer_stream *stream = NULL;
         ar_error err = {0};
-        size_t count;
+        int32_t ids[200];
+        size_t count, size;
+        const char *given;
         mem_fail_at(n, n & 1);
         ar_status status = ar_tokenizer_open(&tok, path, &err);
         if (status == AR_OK)
-            status = ar_tokenizer_encode(tok, s, sizeof s - 1, AR_SPECIAL, NULL,
-                                         0, &count, &err);
-        if (status == AR_OK) status = ar_tokenizer_save(tok, out, &err);
+            status = ar_tokenizer_encode(tok, s, sizeof s - 1, AR_SPECIAL, ids,
+                                         200, &count, &err);
+        if (status == AR_OK)
+            status =
+                ar_tokenizer_decode(tok, ids, count, 0, NULL, 0, &size, &err);
+        if (status == AR_OK)
+            status = ar_tokenizer_stream_open(&stream, tok, 0, &err);
+        if (status == AR_OK)
+            status =
+                ar_tokenizer_stream_add(stream, ids[0], &given, &size, &err);
+        if (status == AR_OK && saved)
+            status = ar_tokenizer_save(tok, out, &err);
         const int64_t calls = mem_fail_count();
         mem_fail_at(0, 0);
         if (status != AR_OK) assert_int_equal(status, AR_NOMEM);
+        ar_tokenizer_stream_close(stream);
         ar_tokenizer_close(tok);
         if (calls < n) break;
         assert_true(n < 20000);
     }
+}
+
+void test_tokenizer_no_memory(void **state) {
+    (void)state;
+    check_no_memory("bpe_qwen2", true);
+    check_no_memory("bpe_llama2", true);
+    check_no_memory("unigram_t5", true);
+    check_no_memory("wordpiece_bert", true);
+    check_no_memory("sp_bpe", false);
+    check_no_memory("sp_unigram", false);
+    check_no_memory("tiktoken_cl100k", false);
 }

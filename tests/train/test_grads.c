@@ -12,7 +12,7 @@ static int64_t read_rows(const json_t *rows, int32_t *out) {
     return n;
 }
 
-static double value_at(const st_tensor *x, int64_t i) {
+static double value_at(const tensor_view *x, int64_t i) {
     if (x->type == AR_F64) {
         double v;
         memcpy(&v, (const char *)x->data + i * 8, 8);
@@ -27,8 +27,8 @@ static double value_at(const st_tensor *x, int64_t i) {
 static double compare(const st_file *got, const st_file *want) {
     double worst = 0;
     for (int64_t k = 0; k < st_count(want); k++) {
-        const st_tensor *w = st_get(want, k);
-        const st_tensor *g = st_find(got, w->name);
+        const tensor_view *w = st_get(want, k);
+        const tensor_view *g = st_find(got, w->name);
         if (!g) fail_msg("no gradient of %s", w->name);
         assert_true(shape_equal(&g->shape, &w->shape));
         double most = 0, most_off = 0;

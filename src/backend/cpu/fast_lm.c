@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend/cpu/fast_rows.h"
+#include "quant/quant.h"
 
 static bool rows_fit(const tensor *t) {
     if (t->type != AR_F32 || t->rank == 0) return false;
@@ -41,14 +42,16 @@ static void embed_share(void *ctx, int64_t share, int worker) {
     for (int64_t r = share * j->per_share; r < end; r++) {
         const int32_t id = id_of(ids, &j->ids, r);
         char *y = (char *)j->c->out[0].data + (size_t)r * j->size;
-        const int64_t at = id * table->stride[0];
-        if (id >= 0 && id < table->dim[0])
-            memcpy(y,
-                   (const char *)table->data +
-                       at * (int64_t)ar_type_size(table->type, 1),
-                   j->size);
-        else
+        const char *row = (const char *)table->data;
+        if (id < 0 || id >= table->dim[0]) {
             memset(y, 0, j->size);
+            continue;
+        }
+        row += ar_type_size(table->type, id * table->stride[0]);
+        if (quant_is_block(table->type))
+            quant_decode(table->type, row, (float *)(void *)y, table->dim[1]);
+        else
+            memcpy(y, row, j->size);
     }
 }
 
@@ -58,7 +61,7 @@ static void embed(const op_call *c) {
     embed_job j = {.c = c,
                    .n_rows = tensor_count(&c->in[1]),
                    .per_share = n >= SHARE_ELEMENTS ? 1 : SHARE_ELEMENTS,
-                   .size = ar_type_size(table->type, n)};
+                   .size = ar_type_size(c->out[0].type, n)};
     if (n == 0 || j.n_rows == 0) return;
     if (n < SHARE_ELEMENTS) j.per_share /= n;
     row_walk_init(&j.ids, (const tensor *[]){&c->in[1]}, 1, false);

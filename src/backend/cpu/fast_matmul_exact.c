@@ -3,11 +3,13 @@
  * y[m, o] = sum over k of x[m, k] w[o, k] as dot_tile defines it, plus the
  * bias: the same bits for any number of rows, of threads and on every
  * instruction set.  f32 operands contiguous along k are used where they lie;
- * others are laid out so first: x once, w a block of rows at a time.
+ * others are laid out so first: x once, w a block of rows at a time, decoded
+ * where it holds blocks of numbers.
  * Training products of few rows come here too: they are bound by memory, and
  * panels would only add to it. */
 #include "backend/cpu/fast_matmul.h"
 #include "backend/cpu/gemm_pack.h"
+#include "quant/quant.h"
 
 enum {
     FEW_ROWS = 4,
@@ -31,8 +33,22 @@ static bool in_place(const gemm_source *s) {
     return gemm_source_plain(s) && s->step == 1;
 }
 
+/* w in blocks along k, the rest as matmul_is_gemm. */
+static bool blocks_fit(const op_call *c) {
+    op_call plain = *c;
+    const tensor *w = &c->in[1];
+    if (!quant_is_block(w->type) || w->rank != 2 || w->stride[0] != 1)
+        return false;
+    plain.in[1].type = AR_F32;
+    return matmul_is_gemm(&plain) &&
+           (ar_type)c->attr->matmul.compute == AR_F32 &&
+           c->in[0].dim[1] <= MAX_K;
+}
+
 static bool exact_fits(const op_call *c) {
-    if (!matmul_is_gemm(c) || tensor_count(&c->out[0]) == 0) return false;
+    if (tensor_count(&c->out[0]) == 0) return false;
+    if (blocks_fit(c)) return true;
+    if (!matmul_is_gemm(c)) return false;
     const gemm_args g = matmul_args(c, 0);
     if (g.k > MAX_K) return false;
     if (c->attr->matmul.exact) return true;
@@ -85,6 +101,14 @@ static const float *rows_of_w(const job *j, int64_t first, int64_t n,
                               float *scratch, int64_t *ld) {
     const gemm_source *w = &j->w;
     const float *data = w->data;
+    if (quant_is_block(w->type)) {
+        *ld = j->g.k;
+        quant_decode(w->type,
+                     (const char *)w->data +
+                         ar_type_size(w->type, first * w->line),
+                     scratch, n * j->g.k);
+        return scratch;
+    }
     *ld = w->line;
     if (in_place(w)) return data + first * w->line;
     *ld = j->g.k;

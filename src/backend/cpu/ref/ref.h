@@ -117,6 +117,11 @@ static inline int64_t last_stride(const tensor *t) {
     return t->rank ? t->stride[t->rank - 1] : 0;
 }
 
+/* n elements from `offset` on, side by side, each with `stride` places for it
+ * at y; of block types too, where offset and n are whole blocks. */
+void REF(read_row)(const tensor *t, int64_t offset, int64_t n, real *y,
+                   int64_t stride);
+
 /* n elements from `offset` on as reals side by side: the memory itself if it
  * has that form, else read into scratch. */
 const real *REF(read)(const tensor *t, int64_t offset, int64_t stride,

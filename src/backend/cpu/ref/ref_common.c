@@ -51,6 +51,19 @@ void REF(copy_element)(const tensor *dst, int64_t to, const tensor *src,
     type_encode_f64(dst->type, &x, at(dst, to), 1);
 }
 
+void REF(read_row)(const tensor *t, int64_t offset, int64_t n, real *y,
+                   int64_t stride) {
+    enum { PIECE = 256 }; /* whole blocks of every type */
+    float x[PIECE] = {0};
+    for (int64_t i = 0; i < n; i += PIECE) {
+        const int64_t m = n - i < PIECE ? n - i : PIECE;
+        const char *p = t->data;
+        p += ar_type_size(t->type, offset + i);
+        quant_decode(t->type, p, x, m);
+        for (int64_t k = 0; k < m; k++) y[(i + k) * stride] = x[k];
+    }
+}
+
 const real *REF(read)(const tensor *t, int64_t offset, int64_t stride,
                       int64_t n, real *scratch) {
     if (t->type == REAL_TYPE && stride == 1)

@@ -10,12 +10,29 @@
  * The gradient of ROPE turns dy back: sin -> -sin.  Su et al. 2021, eq. 34. */
 #include "backend/cpu/ref/ref.h"
 
+/* Row `id` of a table of blocks; y is F32. */
+static void embed_blocks(const tensor *table, int64_t id, const tensor *y,
+                         int64_t to, int64_t n) {
+    enum { PIECE = 256 };
+    real x[PIECE];
+    for (int64_t i = 0; i < n; i += PIECE) {
+        const int64_t m = n - i < PIECE ? n - i : PIECE;
+        REF(read_row)(table, id * table->stride[0] + i, m, x, 1);
+        for (int64_t k = 0; k < m; k++)
+            store(y, to + (i + k) * last_stride(y), x[k]);
+    }
+}
+
 void REF(EMBED)(const op_call *c) {
     const tensor *table = &c->in[0], *ids = &c->in[1], *y = &c->out[0];
     const int64_t n = last_dim(y);
     for (int64_t r = 0, rows = tensor_count(ids); n > 0 && r < rows; r++) {
         const int64_t id = REF(load_int)(ids, offset_of(ids, r, ids->rank));
         const bool known = id >= 0 && id < table->dim[0];
+        if (known && quant_is_block(table->type)) {
+            embed_blocks(table, id, y, row_at(y, r), n);
+            continue;
+        }
         for (int64_t i = 0; i < n; i++) {
             const int64_t to = row_at(y, r) + i * last_stride(y);
             if (known) REF(copy_element)

@@ -12,9 +12,26 @@
 /* ORDER: ref_work.c */
 enum { PANEL = 8 };
 
+/* Columns of blocks, which lie along k. */
+static void gather_blocks(const tensor *b, int64_t offset, int width,
+                          int compute, real *panel) {
+    const int64_t rows = b->dim[b->rank - 2];
+    for (int j = 0; j < width; j++)
+        REF(read_row)(b, offset + j * last_stride(b), rows, panel + j, PANEL);
+    for (int64_t k = 0; k < rows; k++)
+        for (int j = 0; j < PANEL; j++) {
+            real *x = &panel[k * PANEL + j];
+            *x = j < width ? rounded(compute, *x) : 0;
+        }
+}
+
 static void gather_panel(const tensor *b, int64_t offset, int width,
                          int compute, real *panel) {
     const int64_t rows = b->dim[b->rank - 2], step = b->stride[b->rank - 2];
+    if (quant_is_block(b->type)) {
+        gather_blocks(b, offset, width, compute, panel);
+        return;
+    }
     for (int64_t k = 0; k < rows; k++)
         for (int j = 0; j < PANEL; j++)
             panel[k * PANEL + j] =

@@ -1,0 +1,20 @@
+/* model_text.h - how a model reads and writes text: its tokenizer and its chat
+ * template, wherever its files keep them. */
+#ifndef INFER_MODEL_TEXT_H
+#define INFER_MODEL_TEXT_H
+
+#include "arcane/tokenizer.h"
+#include "model/model.h"
+
+struct text;
+
+/* The tokenizer in the metadata of a GGUF file, or in the folder beside the
+ * weights; *out is NULL where there is none.  Errors: those of
+ * ar_tokenizer_open and tokenizer_from_source. */
+ar_status model_tokenizer(ar_tokenizer **out, const model *m, ar_error *err);
+
+/* Append the source of the chat template to `out`, nothing where there is
+ * none.  Errors: AR_IO, AR_FORMAT, AR_NOMEM. */
+ar_status model_template(const model *m, struct text *out, ar_error *err);
+
+#endif

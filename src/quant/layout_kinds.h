@@ -1,0 +1,26 @@
+/* layout_kinds.h - what layout.c and layout_check.c share. */
+#ifndef QUANT_LAYOUT_KINDS_H
+#define QUANT_LAYOUT_KINDS_H
+
+#include "quant/layout.h"
+
+/* Rows of a layout that has been checked. */
+typedef void layout_rows_fn(const layout *l, int64_t first, int64_t n,
+                            float *dst);
+
+#define LAYOUT(NAME, name, text) layout_rows_fn layout_##name;
+#include "quant/layouts.def"
+#undef LAYOUT
+
+static inline int64_t layout_groups(int64_t n, int64_t group) {
+    return n / group + (n % group != 0);
+}
+
+/* 32-bit word i of a part. */
+static inline uint32_t layout_word(const layout_part *p, int64_t i) {
+    const uint8_t *b = (const uint8_t *)p->data + 4 * i;
+    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 |
+           (uint32_t)b[3] << 24;
+}
+
+#endif

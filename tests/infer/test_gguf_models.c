@@ -1,0 +1,142 @@
+/* test_gguf_models.c - GGUF files as models, against what an independent
+ * implementation recorded of their dequantised weights. */
+#include "base/mem.h"
+#include "base/text.h"
+#include "infer/infer.h"
+#include "tests/model/golden_io.h"
+
+enum { MOST = 512 }; /* tokens of a vocabulary, of a prompt */
+
+static const struct {
+    const char *file, *record;
+} files[] = {
+    {"llama_mixed.gguf", "llama_mixed.json"},
+    {"gpt2_q8_0.gguf", "gpt2_q8_0.json"},
+    {"gemma3_q8_0.gguf", "gemma3_q8_0.json"},
+    {"qwen3_q8_0.gguf", "qwen3_q8_0.json"},
+    {"qwen3_split-00002-of-00003.gguf", "qwen3_split.json"},
+};
+enum { N_FILES = sizeof files / sizeof *files };
+
+static const char *gguf_path(const char *name) {
+    char path[256];
+    snprintf(path, sizeof path, "gguf/%s", name);
+    return test_golden(path);
+}
+
+static void check_logits(engine *e, const json_t *record, double tolerance) {
+    const json_t *prompts = json_object_get(record, "prompts");
+    for (size_t k = 0; k < json_array_size(prompts); k++) {
+        int32_t ids[MOST];
+        double y[MOST];
+        session *s;
+        const int64_t n = golden_ids(json_array_get(prompts, k), ids, MOST);
+        assert_ok(session_open(&s, e, err));
+        assert_ok(session_feed(s, ids, n, false, y, err));
+        golden_compare(
+            json_array_get(json_object_get(record, "last_logits"), k), y,
+            tolerance);
+        session_close(s);
+    }
+}
+
+static void check_greedy(engine *e, const json_t *record, int64_t n_vocab) {
+    int32_t ids[MOST], want[64], id;
+    double y[MOST];
+    sampler *greedy;
+    sample_options o = sample_options_default();
+    o.temperature = 0;
+    assert_ok(sampler_open(&greedy, &o, n_vocab, 0, err));
+    session *s;
+    const size_t p =
+        (size_t)json_integer_value(json_object_get(record, "greedy_prompt"));
+    const int64_t n = golden_ids(
+        json_array_get(json_object_get(record, "prompts"), p), ids, MOST);
+    const int64_t m = golden_ids(json_object_get(record, "greedy"), want, 64);
+    assert_ok(session_open(&s, e, err));
+    assert_ok(session_feed(s, ids, n, false, y, err));
+    for (int64_t i = 0; i < m; i++) {
+        const sample_input in = {y, NULL, 0, i};
+        assert_ok(sampler_next(greedy, &in, &id, err));
+        assert_int_equal(id, want[i]);
+        assert_ok(engine_step(e, &s, &id, 1, y, err));
+    }
+    session_close(s);
+    sampler_close(greedy);
+}
+
+static void check_file(int i, const char *where, double tolerance) {
+    model *m;
+    engine *e;
+    engine_options o = engine_options_default();
+    o.device = where;
+    assert_ok(model_open(&m, gguf_path(files[i].file), err));
+    assert_true(m->config.n_vocab <= MOST);
+    json_t *record = golden_json(gguf_path(files[i].record));
+    assert_ok(engine_open(&e, m, &o, err));
+    check_logits(e, record, tolerance);
+    check_greedy(e, record, m->config.n_vocab);
+    engine_close(e);
+    json_decref(record);
+    model_close(m);
+}
+
+void test_gguf_models_cpu(void **state) {
+    (void)state;
+    for (int i = 0; i < N_FILES; i++) check_file(i, "cpu", 5e-4);
+}
+
+/* The norms' epsilon is a float in the file, which is 2e-9 off. */
+void test_gguf_models_f64(void **state) {
+    (void)state;
+    for (int i = 0; i < N_FILES; i++) check_file(i, "reference-f64", 2e-6);
+}
+
+/* Blocks are multiplied where they lie: no copy of them is made. */
+void test_gguf_in_place(void **state) {
+    (void)state;
+    model *m;
+    engine *e;
+    engine_memory use;
+    assert_ok(model_open(&m, gguf_path("llama_mixed.gguf"), err));
+    assert_ok(engine_open(&e, m, NULL, err));
+    engine_memory_use(e, &use);
+    int64_t vectors = 0;
+    for (int i = 0; i < m->params.n; i++)
+        if (m->params.spec[i].shape.rank == 1)
+            vectors += shape_count(&m->params.spec[i].shape);
+    assert_true(use.weights <=
+                (size_t)vectors * 4 + 64u * (unsigned)m->params.n);
+    assert_true(use.mapped > 0);
+    engine_close(e);
+    model_close(m);
+}
+
+/* The tokenizer inside the file gives the recorded ids. */
+void test_gguf_tokenizers(void **state) {
+    (void)state;
+    for (int i = 0; i < N_FILES; i++) {
+        model *m;
+        ar_tokenizer *tok;
+        size_t k, count;
+        json_t *row;
+        assert_ok(model_open(&m, gguf_path(files[i].file), err));
+        assert_ok(model_tokenizer(&tok, m, err));
+        assert_non_null(tok);
+        json_t *record = golden_json(gguf_path(files[i].record));
+        json_array_foreach(json_object_get(record, "tokenizer"), k, row) {
+            int32_t ids[MOST], want[MOST];
+            const json_t *list = json_object_get(row, "ids");
+            const json_t *t = json_object_get(row, "text");
+            assert_ok(ar_tokenizer_encode(tok, json_string_value(t),
+                                          json_string_length(t), 0, ids, MOST,
+                                          &count, err));
+            assert_int_equal(count, json_array_size(list));
+            if (count) golden_ids(list, want, MOST);
+            assert_memory_equal(ids, want, count * sizeof *ids);
+        }
+        json_decref(record);
+        ar_tokenizer_close(tok);
+        model_close(m);
+    }
+}
