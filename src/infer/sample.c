@@ -292,7 +292,7 @@ ar_status sampler_next(sampler *s, const sample_input *in, int32_t *id,
     }
     if (s->o.mirostat) {
         const sample_scale *z = &s->step.uncut;
-        const double bits = (z->max + log(z->sum) - c->logit[drawn]) / log(2);
+        const double bits = (z->max - c->logit[drawn] + log(z->sum)) / log(2);
         s->step.mu -= s->o.mirostat_eta * (bits - s->o.mirostat_tau);
     }
     *id = c->id[drawn];
@@ -305,15 +305,16 @@ int64_t sampler_logprobs(sampler *s, const double *logits, int32_t id,
     const double *x = logits ? logits : c->logit;
     const int64_t all = logits ? s->step.n_vocab : c->n;
     const sample_scale z = sample_scale_of(x, all);
-    const double log_sum = z.max + log(z.sum);
+    const double log_sum = log(z.sum); /* less the largest: of 1e29, too */
     const int64_t at = logits ? id : candidates_find(c, id);
-    *chosen = at >= 0 && at < all ? x[at] - log_sum : -INFINITY;
+    *chosen = at >= 0 && at < all ? x[at] - z.max - log_sum : -INFINITY;
     int64_t k = n < all ? n : all;
     if (k < 1) return 0;
     sample_largest(x, all, k, c->heap);
     for (int64_t left = k; left > 0;) {
         const int32_t i = sample_largest_pop(x, c->heap, &left);
-        top[left] = (sample_logprob){logits ? i : c->id[i], x[i] - log_sum};
+        top[left] =
+            (sample_logprob){logits ? i : c->id[i], x[i] - z.max - log_sum};
     }
     while (k > 0 && top[k - 1].logprob == -INFINITY) k--;
     return k;

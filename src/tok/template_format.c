@@ -353,7 +353,7 @@ static ar_status find_field(render *r, str name, brace_args *a, value *out) {
 static ar_status one_brace(render *r, text *t, str field, brace_args *a) {
     const char *colon = field.n ? memchr(field.p, ':', field.n) : NULL;
     str name = {field.p, colon ? (size_t)(colon - field.p) : field.n};
-    str spec = {0};
+    str spec = {"", 0};
     if (colon) spec = (str){colon + 1, field.n - name.n - 1};
     const bool quoted = name.n > 1 && name.p[name.n - 2] == '!';
     const bool repr = quoted && name.p[name.n - 1] == 'r';

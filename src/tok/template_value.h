@@ -84,7 +84,7 @@ static inline value v_float(double f) {
     return (value){.type = V_FLOAT, .f = f};
 }
 static inline value v_text(const char *p, size_t n) {
-    return (value){.type = V_TEXT, .s = {p, n}};
+    return (value){.type = V_TEXT, .s = {p ? p : "", n}};
 }
 static inline value v_seq(value_type type, seq *s) {
     return (value){.type = (uint8_t)type, .seq = s};
