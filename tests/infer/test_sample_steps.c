@@ -18,7 +18,7 @@ static void probs_of(const sample_options *o, const double *logits, int64_t v,
 /* Logits are logarithms of p [v]; the outcome must be proportional to want. */
 static void expect(const sample_options *o, const double *p, int64_t v,
                    const int32_t *text, int64_t n, const double *want) {
-    double logits[MOST], probs[MOST], sum = 0;
+    double logits[MOST] = {0}, probs[MOST], sum = 0;
     for (int64_t i = 0; i < v; i++) logits[i] = log(p[i]);
     for (int64_t i = 0; i < v; i++) sum += want[i];
     probs_of(o, logits, v, text, n, probs);
