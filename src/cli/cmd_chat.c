@@ -57,7 +57,6 @@ static const cli_option options[] = {
 typedef struct talk {
     const chat_args *args;
     sample_args sampling; /* as /set left it */
-    ar_tokenizer *tok;    /* for the sampler */
     model *model;
     engine *engine;
     chat *chat;
@@ -148,7 +147,8 @@ static bool set_number(sample_options *o, const char *name, double x) {
 static ar_status new_sampler(talk *t, const sample_args *a, ar_error *err) {
     sampler *s;
     const model_config *c = &t->model->config;
-    TRY(sample_args_open(&s, a, t->tok, c->n_vocab, c->n_ctx, err));
+    TRY(sample_args_open(&s, a, chat_tokenizer(t->chat), c->n_vocab, c->n_ctx,
+                         err));
     sampler_close(t->request.sampler);
     t->request.sampler = s;
     t->sampling = *a;
@@ -296,7 +296,6 @@ static ar_status open_all(talk *t, ar_error *err) {
     if (context < t->model->config.n_ctx)
         config_set_context(&t->model->config, context);
     TRY(engine_open(&t->engine, t->model, &o, err));
-    TRY(model_tokenizer(&t->tok, t->model, err));
     TRY(chat_open(&t->chat, t->model, t->engine, err));
     TRY(new_sampler(t, &a->sampling, err));
     if (a->load) TRY(chat_load(t->chat, a->load, err));
@@ -333,7 +332,6 @@ static ar_status run(const void *parsed, ar_error *err) {
     line_edit_close(t.input);
     sampler_close(t.request.sampler);
     chat_close(t.chat);
-    ar_tokenizer_close(t.tok);
     engine_close(t.engine);
     model_close(t.model);
     return s;

@@ -107,6 +107,7 @@ void chat_close(chat *c) {
 }
 
 bool chat_has_template(const chat *c) { return c->template != NULL; }
+const ar_tokenizer *chat_tokenizer(const chat *c) { return c->tok; }
 
 /* ---- turns ---- */
 

@@ -14,6 +14,7 @@
 
 #include <jansson.h>
 
+#include "arcane/tokenizer.h"
 #include "infer/engine.h"
 #include "infer/sample.h"
 
@@ -25,6 +26,7 @@ typedef struct chat chat;
 ar_status chat_open(chat **out, const model *m, engine *e, ar_error *err);
 void chat_close(chat *c);
 bool chat_has_template(const chat *c);
+const ar_tokenizer *chat_tokenizer(const chat *c); /* owned by c */
 
 /* The turns: a list of {"role", "content"}; owned by c. */
 const json_t *chat_turns(const chat *c);
