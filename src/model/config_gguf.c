@@ -10,31 +10,25 @@
 #include "base/error.h"
 #include "format/weights.h"
 #include "model/config_gguf.h"
-#include "model/config_keys.h"
+#include "model/gguf_table.h"
 #include "quant/quant.h"
 
 enum { NAME_SIZE = 160 };
 
-static const struct gguf_arch {
-    const char *name;
-    enum arch_id arch;
-    bool pairs;
-} archs[] = {
+const gguf_arch gguf_archs[] = {
 #define GGUF_ARCH(name, id, pairs) {name, ARCH_##id, pairs},
 #include "model/gguf.def"
 #undef GGUF_ARCH
 };
+const int n_gguf_archs = sizeof gguf_archs / sizeof *gguf_archs;
 
-static const struct {
-    enum key_kind kind;
-    size_t field;
-    const char *name;
-} keys[] = {
+const gguf_key gguf_keys[] = {
 #define GGUF_KEY(kind, field, name)                                            \
     {KEY_##kind, offsetof(model_config, field), name},
 #include "model/gguf.def"
 #undef GGUF_KEY
 };
+const int n_gguf_keys = sizeof gguf_keys / sizeof *gguf_keys;
 
 static const struct {
     enum key_kind kind;
@@ -49,7 +43,7 @@ static const struct {
 typedef struct source {
     const weights *w;
     const gguf *g;
-    const struct gguf_arch *arch;
+    const gguf_arch *arch;
 } source;
 
 static const gguf_value *find(const source *s, const char *name) {
@@ -61,10 +55,10 @@ static const gguf_value *find(const source *s, const char *name) {
 static ar_status find_arch(source *s, ar_error *err) {
     gguf_string name = {0};
     TRY(gguf_text(s->g, "general.architecture", &name, err));
-    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
-        if (strlen(archs[i].name) == name.size &&
-            !memcmp(archs[i].name, name.data, name.size)) {
-            s->arch = &archs[i];
+    for (int i = 0; i < n_gguf_archs; i++)
+        if (strlen(gguf_archs[i].name) == name.size &&
+            !memcmp(gguf_archs[i].name, name.data, name.size)) {
+            s->arch = &gguf_archs[i];
             return AR_OK;
         }
     return error_set(err, AR_UNSUPPORTED,
@@ -106,12 +100,12 @@ static ar_status read_real(const source *s, const char *name, double *out,
 }
 
 static ar_status read_sizes(model_config *c, const source *s, ar_error *err) {
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        void *field = (char *)c + keys[i].field;
-        if (keys[i].kind == KEY_INT)
-            TRY(read_int(s, keys[i].name, field, err));
+    for (int i = 0; i < n_gguf_keys; i++) {
+        void *field = (char *)c + gguf_keys[i].field;
+        if (gguf_keys[i].kind == KEY_INT)
+            TRY(read_int(s, gguf_keys[i].name, field, err));
         else
-            TRY(read_real(s, keys[i].name, field, err));
+            TRY(read_real(s, gguf_keys[i].name, field, err));
     }
     int64_t v_dim = c->head_dim;
     TRY(read_int(s, "attention.value_length", &v_dim, err));

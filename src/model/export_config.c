@@ -2,35 +2,14 @@
 #include <math.h>
 #include <string.h>
 
-#include "model/config_keys.h"
 #include "model/export_int.h"
-
-static const struct gguf_name {
-    const char *name;
-    enum arch_id arch;
-    bool pairs;
-} archs[] = {
-#define GGUF_ARCH(name, id, pairs) {name, ARCH_##id, pairs},
-#include "model/gguf.def"
-#undef GGUF_ARCH
-};
-
-static const struct {
-    enum key_kind kind;
-    size_t field;
-    const char *name;
-} keys[] = {
-#define GGUF_KEY(kind, field, name)                                            \
-    {KEY_##kind, offsetof(model_config, field), name},
-#include "model/gguf.def"
-#undef GGUF_KEY
-};
+#include "model/gguf_table.h"
 
 const char *export_gguf_arch(enum arch_id arch, bool *pairs) {
-    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
-        if (archs[i].arch == arch) {
-            *pairs = archs[i].pairs;
-            return archs[i].name;
+    for (int i = 0; i < n_gguf_archs; i++)
+        if (gguf_archs[i].arch == arch) {
+            *pairs = gguf_archs[i].pairs;
+            return gguf_archs[i].name;
         }
     return NULL;
 }
@@ -100,12 +79,12 @@ static void put_rope(const target *t, const model_config *c) {
 void export_gguf_config(gguf_writer *w, const model_config *c,
                         const char *arch) {
     const target t = {w, arch};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const void *field = (const char *)c + keys[i].field;
-        if (keys[i].kind == KEY_INT)
-            put_int(&t, keys[i].name, *(const int64_t *)field);
-        else if (wanted(c, keys[i].field, keys[i].name))
-            put_real(&t, keys[i].name, *(const double *)field);
+    for (int i = 0; i < n_gguf_keys; i++) {
+        const void *field = (const char *)c + gguf_keys[i].field;
+        if (gguf_keys[i].kind == KEY_INT)
+            put_int(&t, gguf_keys[i].name, *(const int64_t *)field);
+        else if (wanted(c, gguf_keys[i].field, gguf_keys[i].name))
+            put_real(&t, gguf_keys[i].name, *(const double *)field);
     }
     put_int(&t, "attention.value_length", c->head_dim);
     put_int(&t, "vocab_size", c->n_vocab);
