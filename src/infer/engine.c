@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "infer/engine_state.h"
+#include "model/layer_cache.h"
 #include "quant/quant.h"
 
 /* What a name means: a backend, its kernels, the type of everything. */
@@ -149,29 +150,44 @@ static ar_status load_weights(engine *e, ar_error *err) {
     return s;
 }
 
-/* Bytes of the product, or false where it is too large to be memory. */
-static bool multiply(size_t *out, const int64_t *factor, int n) {
-    size_t x = 1;
-    for (int i = 0; i < n; i++)
-        if (__builtin_mul_overflow(x, (size_t)factor[i], &x)) return false;
-    *out = x;
-    return x < PTRDIFF_MAX;
+/* A pool behind `size` bytes of others; false where it is too large to be
+ * memory. */
+static bool place_pool(const engine *e, pool_place *p, int64_t heads,
+                       int64_t dim, size_t *size) {
+    p->shape = shape4(e->n_pages, e->opt.page, heads, dim);
+    p->offset = (int64_t)*size;
+    size_t x = ar_type_size(e->type, 1);
+    for (int i = 0; i < p->shape.rank; i++)
+        if (__builtin_mul_overflow(x, (size_t)p->shape.dim[i], &x))
+            return false;
+    if (x > PTRDIFF_MAX - 63 ||
+        __builtin_add_overflow(*size, (x + 63) / 64 * 64, size))
+        return false;
+    return *size < PTRDIFF_MAX;
+}
+
+static ar_status place_pools(engine *e, size_t *size, ar_error *err) {
+    const int64_t n = e->m->config.n_layers;
+    e->k_pool = mem_new(pool_place, n);
+    e->v_pool = mem_new(pool_place, n);
+    if (!e->k_pool || !e->v_pool)
+        return error_set(err, AR_NOMEM, "no memory for %lld layers",
+                         (long long)n);
+    *size = 0;
+    for (int64_t l = 0; l < n; l++) {
+        const layer_cache c = layer_cache_of(&e->m->config, l);
+        if (!place_pool(e, &e->k_pool[l], c.n_heads, c.k_dim, size) ||
+            !place_pool(e, &e->v_pool[l], c.n_heads, c.v_dim, size))
+            return error_set(err, AR_NOMEM,
+                             "a cache of %lld tokens is too large",
+                             (long long)e->opt.max_tokens);
+    }
+    return AR_OK;
 }
 
 static ar_status open_cache(engine *e, ar_error *err) {
-    const model_config *c = &e->m->config;
-    const int64_t width = (int64_t)ar_type_size(e->type, 1);
-    const int64_t pool[] = {e->n_pages, e->opt.page, c->n_kv_heads, c->head_dim,
-                            width};
-    size_t all = 0;
-    if (!multiply(&e->pool_size, pool, 5))
-        return error_set(err, AR_NOMEM, "a cache of %lld tokens is too large",
-                         (long long)e->opt.max_tokens);
-    e->pool_size = (e->pool_size + 63) / 64 * 64;
-    const int64_t pools[] = {2 * c->n_layers, (int64_t)e->pool_size};
-    if (!multiply(&all, pools, 2))
-        return error_set(err, AR_NOMEM, "a cache of %lld tokens is too large",
-                         (long long)e->opt.max_tokens);
+    size_t all;
+    TRY(place_pools(e, &all, err));
     TRY(e->be->alloc(e->dev, all, &e->buffers[SLOT_CACHE], err));
     TRY(e->be->alloc(e->dev,
                      (size_t)(e->opt.max_sessions * e->pages_per_session) *
@@ -249,6 +265,8 @@ void engine_close(engine *e) {
     mem_free(e->weight_offset);
     mem_free(e->weight_type);
     mem_free(e->buffers);
+    mem_free(e->k_pool);
+    mem_free(e->v_pool);
     mem_free(e->sessions);
     mem_free(e->page_lists);
     mem_free(e->rows);

@@ -22,15 +22,16 @@ static void add_params(const engine *e, graph *g, ref *param) {
                                e->weight_offset[i]);
 }
 
-/* k and v pools of every layer, in the order k0 v0 k1 v1 .. */
+static ref pool(const engine *e, graph *g, const char *name,
+                const pool_place *p) {
+    return graph_state(g, name, e->type, p->shape, SLOT_CACHE, p->offset);
+}
+
+/* The pools of every layer. */
 static void add_pools(const engine *e, graph *g, decoder_pages *p) {
-    const model_config *c = &e->m->config;
-    const shape s = shape4(e->n_pages, e->opt.page, c->n_kv_heads, c->head_dim);
-    for (int64_t l = 0; l < c->n_layers; l++) {
-        const int64_t at = 2 * l * (int64_t)e->pool_size;
-        p->k_pool[l] = graph_state(g, "keys", e->type, s, SLOT_CACHE, at);
-        p->v_pool[l] = graph_state(g, "values", e->type, s, SLOT_CACHE,
-                                   at + (int64_t)e->pool_size);
+    for (int64_t l = 0; l < e->m->config.n_layers; l++) {
+        p->k_pool[l] = pool(e, g, "keys", &e->k_pool[l]);
+        p->v_pool[l] = pool(e, g, "values", &e->v_pool[l]);
     }
 }
 

@@ -12,7 +12,7 @@ enum slot {
     SLOT_WEIGHTS, /* what could not be used where it lies in the file */
     SLOT_ROWS,    /* I32 [ROWS_COUNT, R] */
     SLOT_TABLE,   /* I32 [S, M]: pages of each session */
-    SLOT_CACHE,   /* keys and values of each layer, [P, page, G, D] each */
+    SLOT_CACHE,   /* keys and values of each layer, see pool */
     SLOT_HIDDEN,  /* [R, C]: last hidden state of the rows just run */
     SLOT_LOGITS,  /* [head rows, V] */
     SLOT_FILE,    /* and one after it for every weight used in its file */
@@ -31,6 +31,12 @@ enum row_field {
 
 /* Row capacities: a few sizes up to max_rows. */
 enum { MAX_PROGRAMS = 8, HEAD_MAX_ROWS = 64 };
+
+/* Where the pool of keys, or of values, of a layer is in SLOT_CACHE. */
+typedef struct pool_place {
+    shape shape; /* [P, page, heads, dim] */
+    int64_t offset;
+} pool_place;
 
 typedef struct engine_program {
     int64_t n_rows;
@@ -64,7 +70,7 @@ struct engine {
     int n_buffers;
 
     int64_t n_pages, pages_per_session; /* P, M */
-    size_t pool_size; /* bytes of the keys, or the values, of one layer */
+    pool_place *k_pool, *v_pool;        /* [n_layers] */
     page_pool pages;
     session *sessions;   /* [max_sessions] */
     int32_t *page_lists; /* [max_sessions, M] */
