@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/json_text.h"
 #include "base/text.h"
 #include "format/checkpoint_int.h"
 #include "format/parse.h"
@@ -84,11 +85,6 @@ static ar_status save_text(saver *s, const char *name, const char *contents) {
     return add_sum(s, name, path);
 }
 
-static int append(const char *p, size_t n, void *t) {
-    text_add(t, p, n);
-    return ((text *)t)->failed;
-}
-
 static ar_status save_state(saver *s, int64_t step, const json_t *state) {
     char path[CHECKPOINT_PATH];
     TRY(file_join(path, sizeof path, s->aside, "state.json", s->err));
@@ -98,11 +94,9 @@ static ar_status save_state(saver *s, int64_t step, const json_t *state) {
               "\"format\": \"" CHECKPOINT_FORMAT "\",\n\"version\": %d,\n"
               "\"step\": %" PRId64 ",\n\"files\": {%s\n},\n\"state\": ",
               CHECKPOINT_VERSION, step, s->files.size ? s->files.data : "");
-    const int written = !json_dump_callback(state, append, &t, JSON_INDENT(1));
+    text_add_json(&t, state, JSON_INDENT(1));
     text_adds(&t, "\n}\n");
     ar_status status = text_status(&t, s->err);
-    if (status == AR_OK && !written)
-        status = error_set(s->err, AR_NOMEM, "%s: out of memory", path);
     if (status == AR_OK) {
         char seal[CHECKPOINT_SEAL_SIZE + 1];
         snprintf(seal, sizeof seal, CHECKPOINT_SEAL,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "format/parse.h"
@@ -107,24 +108,18 @@ void st_declare(st_writer *w, const char *name, ar_type t, const shape *s) {
     w->n++;
 }
 
-static int append(const char *p, size_t n, void *t) {
-    text_add(t, p, n);
-    return ((text *)t)->failed;
-}
-
 static void start(st_writer *w) {
     if (w->started || w->err.code != AR_OK) return;
     w->started = 1;
     text t = {0};
-    const int whole = !json_dump_callback(w->root, append, &t, JSON_COMPACT);
+    text_add_json(&t, w->root, JSON_COMPACT);
     while (t.size % 8 && !t.failed) text_adds(&t, " ");
     if (t.size > ST_MAX_HEADER)
         fail(w, AR_RANGE, "needs too large a header", w->name);
     unsigned char size[8];
     for (int i = 0; i < 8; i++)
         size[i] = (unsigned char)((uint64_t)t.size >> 8 * i);
-    if (t.failed || !whole)
-        fail(w, AR_NOMEM, "has no memory for its header", w->name);
+    if (t.failed) fail(w, AR_NOMEM, "has no memory for its header", w->name);
     if (w->err.code == AR_OK) {
         file_write(w->file, size, sizeof size);
         file_write(w->file, t.data, t.size);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "infer/model_text.h"
@@ -156,14 +157,9 @@ bool chat_undo(chat *c) {
     return true;
 }
 
-static int append(const char *part, size_t n, void *ctx) {
-    text_add(ctx, part, n);
-    return 0;
-}
-
 ar_status chat_save(const chat *c, const char *path, ar_error *err) {
     text out = {0};
-    json_dump_callback(c->turns, append, &out, JSON_INDENT(2));
+    text_add_json(&out, c->turns, JSON_INDENT(2));
     text_adds(&out, "\n");
     ar_status s = text_status(&out, err);
     if (s == AR_OK) s = file_replace(path, out.data, out.size, err);
@@ -221,8 +217,7 @@ static ar_status render(const chat *c, text *out, ar_error *err) {
                   token_name(c, ar_tokenizer_bos(c->tok)), "eos_token",
                   token_name(c, ar_tokenizer_eos(c->tok)));
     text variables = {0};
-    if (!all || json_dump_callback(all, append, &variables, 0))
-        variables.failed = 1;
+    text_add_json(&variables, all, 0);
     json_decref(all);
     ar_status s = text_status(&variables, err);
     if (s == AR_OK)

@@ -1,7 +1,7 @@
 /* model_text.c - how a model reads and writes text. */
 #include "infer/model_text.h"
 
-#include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "format/template_file.h"
 #include "format/weights.h"
 #include "tok/tokenizer_source.h"
 
@@ -138,48 +139,96 @@ ar_status model_tokenizer(ar_tokenizer **out, const model *m, ar_error *err) {
 
 /* ---- the chat template ---- */
 
-/* "chat_template" of tokenizer_config.json: a text, or a list of named ones
- * of which "default" counts. */
-static ar_status template_of_config(const char *path, text *out,
-                                    ar_error *err) {
-    json_error_t je;
-    json_t *root = json_load_file(path, 0, &je), *item;
-    size_t i;
-    if (!root)
-        return error_set(err, AR_FORMAT, "%.160s: line %d: %.80s", path,
-                         je.line, je.text);
-    const json_t *t = json_object_get(root, "chat_template");
-    json_array_foreach((json_t *)t, i, item) {
-        const char *name = json_string_value(json_object_get(item, "name"));
-        if (name && !strcmp(name, "default")) {
-            t = json_object_get(item, "template");
-            break;
-        }
-    }
-    if (json_is_string(t))
-        text_add(out, json_string_value(t), json_string_length(t));
-    json_decref(root);
+/* "tokenizer.chat_template", or the same with ".name". */
+static ar_status gguf_template(text *out, const gguf *g, const char *name,
+                               ar_error *err) {
+    char key[300];
+    gguf_string s;
+    snprintf(key, sizeof key, "tokenizer.chat_template%s%.200s",
+             name ? "." : "", name ? name : "");
+    if (gguf_as_string(gguf_find(g, key), &s)) text_add(out, s.data, s.size);
     return text_status(out, err);
 }
 
 ar_status model_template(const model *m, text *out, ar_error *err) {
-    char path[PATH_SIZE];
-    gguf_string s;
     const gguf *g = weights_gguf(m->files);
-    if (g) {
-        if (gguf_as_string(gguf_find(g, "tokenizer.chat_template"), &s))
-            text_add(out, s.data, s.size);
-        return text_status(out, err);
+    return g ? gguf_template(out, g, NULL, err)
+             : template_file_read(out, m->folder, NULL, err);
+}
+
+/* Special tokens of a GGUF file by the names that templates use. */
+static ar_status gguf_tokens(json_t *out, const gguf *g, ar_error *err) {
+    static const char *const names[][2] = {
+        {"tokenizer.ggml.bos_token_id", "bos_token"},
+        {"tokenizer.ggml.eos_token_id", "eos_token"},
+        {"tokenizer.ggml.padding_token_id", "pad_token"},
+        {"tokenizer.ggml.unknown_token_id", "unk_token"}};
+    const gguf_value *v = find_tokens(g);
+    if (!v) return AR_OK;
+    gguf_string *all = mem_new(gguf_string, v->count);
+    if (!all) return error_set(err, AR_NOMEM, "no memory for tokens");
+    const bool texts = gguf_as_strings(v, all);
+    for (size_t i = 0; texts && i < sizeof names / sizeof *names; i++) {
+        int64_t id;
+        if (gguf_as_int(gguf_find(g, names[i][0]), 0, &id) && id >= 0 &&
+            id < v->count)
+            json_object_set_new(out, names[i][1],
+                                json_stringn(all[id].data, all[id].size));
     }
-    TRY(file_join(path, sizeof path, m->folder, "chat_template.jinja", err));
-    if (file_exists(path)) {
-        char *data;
-        size_t size;
-        TRY(file_read(path, MAX_TEMPLATE, &data, &size, err));
-        text_add(out, data, size);
-        mem_free(data);
-        return text_status(out, err);
+    mem_free(all);
+    return AR_OK;
+}
+
+static ar_status of_gguf_file(const char *path, const char *name, text *out,
+                              json_t **tokens, ar_error *err) {
+    weights *w;
+    TRY(weights_open(&w, path, err));
+    ar_status s = gguf_template(out, weights_gguf(w), name, err);
+    if (s == AR_OK && !(*tokens = json_object()))
+        s = error_set(err, AR_NOMEM, "no memory for tokens");
+    if (s == AR_OK) s = gguf_tokens(*tokens, weights_gguf(w), err);
+    weights_close(w);
+    return s;
+}
+
+static ar_status of_text_file(const char *path, text *out, json_t **tokens,
+                              ar_error *err) {
+    char *data;
+    size_t size;
+    TRY(file_read(path, MAX_TEMPLATE, &data, &size, err));
+    text_add(out, data, size);
+    mem_free(data);
+    *tokens = json_object();
+    return text_status(out, err);
+}
+
+static bool is_gguf(const char *path) {
+    file_map m;
+    ar_error ignored;
+    if (file_map_open(&m, path, &ignored) != AR_OK) return false;
+    const bool is = m.size >= 4 && !memcmp(m.data, "GGUF", 4);
+    file_map_close(&m);
+    return is;
+}
+
+ar_status template_find(const char *path, const char *name, text *out,
+                        json_t **tokens, ar_error *err) {
+    *tokens = NULL;
+    ar_status s;
+    if (file_is_folder(path)) {
+        s = template_file_read(out, path, name, err);
+        if (s == AR_OK) s = template_file_tokens(tokens, path, err);
+    } else if (is_gguf(path)) {
+        s = of_gguf_file(path, name, out, tokens, err);
+    } else if (!name) {
+        return of_text_file(path, out, tokens, err);
+    } else {
+        s = AR_OK;
     }
-    TRY(file_join(path, sizeof path, m->folder, "tokenizer_config.json", err));
-    return file_exists(path) ? template_of_config(path, out, err) : AR_OK;
+    if (s == AR_OK && out->size == 0)
+        s = error_set(err, AR_FORMAT, "%.160s: no chat template \"%.64s\"",
+                      path, name ? name : "default");
+    if (s != AR_OK) json_decref(*tokens);
+    if (s != AR_OK) *tokens = NULL;
+    return s;
 }

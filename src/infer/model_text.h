@@ -3,6 +3,8 @@
 #ifndef INFER_MODEL_TEXT_H
 #define INFER_MODEL_TEXT_H
 
+#include <jansson.h>
+
 #include "arcane/tokenizer.h"
 #include "model/model.h"
 
@@ -16,5 +18,12 @@ ar_status model_tokenizer(ar_tokenizer **out, const model *m, ar_error *err);
 /* Append the source of the chat template to `out`, nothing where there is
  * none.  Errors: AR_IO, AR_FORMAT, AR_NOMEM. */
 ar_status model_template(const model *m, struct text *out, ar_error *err);
+
+/* The same of a path: a model folder, a GGUF file, or the template itself; the
+ * one called `name`, or the usual one (NULL).  tokens: an object of the special
+ * tokens that come with it ("bos_token", ...), the caller's to free.  Errors:
+ * the same, and AR_FORMAT where there is no such template. */
+ar_status template_find(const char *path, const char *name, struct text *out,
+                        json_t **tokens, ar_error *err);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/text.h"
 #include "format/parse.h"
 #include "model/config_keys.h"
@@ -233,11 +234,6 @@ static const char *dtype_of(const export_plan *p) {
     return t == AR_F16 ? "float16" : t == AR_BF16 ? "bfloat16" : "float32";
 }
 
-static int add_text(const char *p, size_t n, void *to) {
-    text_add(to, p, n);
-    return 0;
-}
-
 static ar_status write_config(const export_plan *p, const char *folder,
                               ar_error *err) {
     char path[4200];
@@ -245,10 +241,9 @@ static ar_status write_config(const export_plan *p, const char *folder,
     json_t *o = config_json(&p->config);
     if (o) json_object_set_new(o, "torch_dtype", json_string(dtype_of(p)));
     text t = {0};
-    const bool bad = !o || json_dump_callback(o, add_text, &t, JSON_INDENT(2));
+    text_add_json(&t, o, JSON_INDENT(2));
     json_decref(o);
-    ar_status s = bad ? error_set(err, AR_NOMEM, "no memory for config.json")
-                      : text_status(&t, err);
+    ar_status s = text_status(&t, err);
     if (s == AR_OK) s = file_replace(path, t.data, t.size, err);
     text_close(&t);
     return s;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "format/parse.h"
+#include "format/template_file.h"
 
 enum { MAX_FILE = 1 << 28, MOST_PARTS = 64 };
 
@@ -294,29 +295,15 @@ static ar_status read_json(json_t **out, const char *folder, const char *name,
     return s;
 }
 
-/* A file of its own, a string, or of several the one called default. */
 static ar_status put_template(const tok_export *t, const char *folder,
                               ar_error *err) {
-    char path[4200], *data = NULL;
-    size_t n = 0;
-    TRY(file_join(path, sizeof path, folder, "chat_template.jinja", err));
-    if (file_exists(path)) {
-        TRY(file_read(path, MAX_FILE, &data, &n, err));
+    text source = {0};
+    const ar_status s = template_file_read(&source, folder, NULL, err);
+    if (s == AR_OK && source.size)
         gguf_put_string(t->w, "tokenizer.chat_template",
-                        (gguf_string){data, n});
-        mem_free(data);
-        return AR_OK;
-    }
-    const json_t *j = json_object_get(t->settings, "chat_template");
-    for (size_t i = 0; json_is_array(j) && i < json_array_size(j); i++) {
-        const json_t *one = json_array_get(j, i);
-        const char *name = json_string_value(json_object_get(one, "name"));
-        if (name && !strcmp(name, "default"))
-            j = json_object_get(one, "template");
-    }
-    if (json_is_string(j))
-        gguf_put_string(t->w, "tokenizer.chat_template", string_of(j));
-    return AR_OK;
+                        (gguf_string){source.data, source.size});
+    text_close(&source);
+    return s;
 }
 
 ar_status export_gguf_tokenizer(gguf_writer *w, const char *folder,

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "tok/file_kinds.h"
 #include "tok/tokenizer_json.h"
 
@@ -28,19 +30,14 @@ ar_status json_parse(const char *data, size_t size, json_t **out,
     return error_set(err, AR_FORMAT, "line %d: %s", why.line, why.text);
 }
 
-static int add_dumped(const char *p, size_t n, void *t) {
-    text_add(t, p, n);
-    return ((text *)t)->failed ? -1 : 0;
-}
-
 /* The compact text of a part, kept by the tokenizer. */
 static ar_status keep(ar_tokenizer *tok, const json_t *o, const char **out,
                       ar_error *err) {
     text t = {0};
-    const int failed = json_dump_callback(o, add_dumped, &t, JSON_COMPACT);
-    if (!failed) *out = arena_text(&tok->memory, t.data, t.size);
+    text_add_json(&t, o, JSON_COMPACT);
+    *out = t.failed ? NULL : arena_text(&tok->memory, t.data, t.size);
     text_close(&t);
-    return failed || !*out ? no_memory(err) : AR_OK;
+    return *out ? AR_OK : no_memory(err);
 }
 
 ar_status tokenizer_read_parts(ar_tokenizer *tok, const json_t *root,

@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "format/document.h"
 #include "format/shard.h"
-#include "train/json_text.h"
 
 enum { PATH_SIZE = 4096, MAX_DATA_JSON = 1 << 20 };
 

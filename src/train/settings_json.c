@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/mem.h"
-#include "train/json_text.h"
 #include "train/settings.h"
 
 enum { MAX_DEPTH = 4, PATH_SIZE = 256, MAX_CONFIG_SIZE = 64 << 20 };

@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/mem.h"
-#include "train/json_text.h"
 #include "train/train.h"
 
 /* config.json in the folder of model.init, if it is a folder that has one. */

@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "format/checkpoint.h"
-#include "train/json_text.h"
 #include "train/train_int.h"
 
 enum { MAX_TOKENIZER = 1 << 30, MAX_VAL_TOKENS = 1 << 28 };
