@@ -8,6 +8,7 @@
 #include "model/export.h"
 #include "model/export_mix.h"
 #include "model/params.h"
+#include "model/random.h"
 #include "model/survey.h"
 
 /* Read-only; any number of engines and trainers may use one. */

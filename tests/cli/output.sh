@@ -44,6 +44,7 @@ data prepare
 plan
 devices
 bench kernels
+bench infer
 bench train
 debug logits
 debug grads

@@ -1,0 +1,338 @@
+/* cmd_bench_infer.c - arcane bench infer: tokens a second, of prompts and of
+ * answers, at some depth; columns and JSON fields are those of llama-bench. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "cli/options.h"
+#include "infer/infer.h"
+#include "model/model.h"
+
+typedef struct infer_args {
+    device_args on;
+    const char *model, *random, *keep, *prompts, *gens, *depths, *output;
+    int64_t reps;
+    bool json;
+} infer_args;
+
+static const cli_option infer_options[] = {
+    {"MODEL", NULL, CLI_TEXT, false, offsetof(infer_args, model), NULL,
+     "a model folder or a GGUF file"},
+    {"--random", NULL, CLI_TEXT, false, offsetof(infer_args, random),
+     "SHAPE[:MIX]",
+     "no file but random weights: a preset such as llama-1b, qwen3-0.6b or "
+     "smollm2-135m, and a type or mix as `arcane quantize --to` has them; "
+     "default q4_k_m"},
+    {"--keep", NULL, CLI_TEXT, false, offsetof(infer_args, keep), "FILE",
+     "with --random: write the model there and keep it"},
+    {"--prompt", "-p", CLI_TEXT, false, offsetof(infer_args, prompts), "N,...",
+     "tokens of a prompt to time; 0 = none; default 512"},
+    {"--gen", "-n", CLI_TEXT, false, offsetof(infer_args, gens), "N,...",
+     "tokens to write, one by one, to time; 0 = none; default 128"},
+    {"--depth", "-d", CLI_TEXT, false, offsetof(infer_args, depths), "N,...",
+     "tokens already in the context; default 0"},
+    {"--reps", "-r", CLI_INT, false, offsetof(infer_args, reps), "N",
+     "times each is run, after one to warm up; default 5"},
+    {"--output", "-o", CLI_TEXT, false, offsetof(infer_args, output), "FORM",
+     "md (a table), csv or json; default md"},
+    {"--json", NULL, CLI_FLAG, false, offsetof(infer_args, json), NULL,
+     "the same as -o json: a list of objects"},
+    DEVICE_OPTIONS(infer_args),
+    OPTIONS_END,
+};
+
+enum { MOST = 32, MAX_REPS = 1000 };
+
+typedef struct numbers {
+    int32_t *x;
+    int64_t n;
+} numbers;
+
+/* One row of the table. */
+typedef struct test {
+    int64_t prompt, gen, depth;
+    double samples[MAX_REPS]; /* tokens a second */
+    double mean, deviation;
+} test;
+
+typedef struct bench {
+    const infer_args *a;
+    model *m;
+    engine *e;
+    session *s;
+    int64_t reps, threads;
+    int32_t *ids;
+    double *logits;
+    char type[64];
+    json_t *rows; /* with JSON */
+} bench;
+
+static ar_status read_numbers(const char *name, const char *list, numbers *out,
+                              ar_error *err) {
+    TRY(parse_ids(name, list, &out->x, &out->n, err));
+    bool good = out->n >= 1 && out->n <= MOST;
+    for (int64_t i = 0; i < out->n; i++) good = good && out->x[i] >= 0;
+    if (good) return AR_OK;
+    return error_set(err, AR_USAGE, "%s: 1 to %d numbers, none negative", name,
+                     MOST);
+}
+
+/* Text of n tokens that are never the same twice in a row. */
+static int32_t made_up(const bench *b, int64_t i) {
+    return (int32_t)((i * 7919 + 13) % b->m->config.n_vocab);
+}
+
+static ar_status feed(bench *b, int64_t n, bool want, ar_error *err) {
+    if (n == 0) return AR_OK;
+    for (int64_t i = 0; i < n; i++) b->ids[i] = made_up(b, i);
+    return session_feed(b->s, b->ids, n, false, want ? b->logits : NULL, err);
+}
+
+static ar_status run_once(bench *b, const test *t, double *seconds,
+                          ar_error *err) {
+    session_rewind(b->s, 0);
+    TRY(feed(b, t->depth, false, err));
+    const double start = clock_now();
+    TRY(feed(b, t->prompt, true, err));
+    for (int64_t i = 0; i < t->gen; i++) {
+        const int32_t id = made_up(b, i + 1);
+        TRY(session_feed(b->s, &id, 1, false, b->logits, err));
+    }
+    *seconds = clock_now() - start;
+    return AR_OK;
+}
+
+static ar_status run_test(bench *b, test *t, ar_error *err) {
+    double seconds, sum = 0, squares = 0;
+    const double n = (double)(t->prompt + t->gen), reps = (double)b->reps;
+    TRY(run_once(b, t, &seconds, err));
+    for (int64_t i = 0; i < b->reps; i++) {
+        TRY(run_once(b, t, &seconds, err));
+        t->samples[i] = n / seconds;
+        sum += t->samples[i];
+    }
+    t->mean = sum / reps;
+    for (int64_t i = 0; i < b->reps; i++)
+        squares += (t->samples[i] - t->mean) * (t->samples[i] - t->mean);
+    t->deviation = b->reps > 1 ? sqrt(squares / (reps - 1)) : 0;
+    return AR_OK;
+}
+
+static const char *name_of(const infer_args *a) {
+    const char *path = a->random ? a->random : a->model;
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static void print_head(const char *form) {
+    if (!strcmp(form, "csv"))
+        puts("model,type,n_threads,n_prompt,n_gen,n_depth,avg_ts,stddev_ts");
+    if (!strcmp(form, "md"))
+        printf("| model | type | size | threads | test | t/s |\n"
+               "| ----- | ---- | ---: | ------: | ---: | --: |\n");
+}
+
+static double size_of(const bench *b) {
+    double size = 0;
+    for (int64_t i = 0; i < weights_count(b->m->files); i++)
+        size += (double)weights_get(b->m->files, i)->size;
+    return size;
+}
+
+static void print_test(const bench *b, const test *t, const char *form) {
+    char name[80];
+    const int n = snprintf(name, sizeof name, "%s%lld", t->gen ? "tg" : "pp",
+                           (long long)(t->gen ? t->gen : t->prompt));
+    if (t->depth)
+        snprintf(name + n, sizeof name - (size_t)n, " @ d%lld",
+                 (long long)t->depth);
+    if (!strcmp(form, "csv"))
+        printf("%s,%s,%lld,%lld,%lld,%lld,%.3f,%.3f\n", name_of(b->a), b->type,
+               (long long)b->threads, (long long)t->prompt, (long long)t->gen,
+               (long long)t->depth, t->mean, t->deviation);
+    else
+        printf("| %s | %s | %.1f MiB | %lld | %s | %.2f ± %.2f |\n",
+               name_of(b->a), b->type, size_of(b) / 1048576,
+               (long long)b->threads, name, t->mean, t->deviation);
+    fflush(stdout);
+}
+
+static void note_test(bench *b, const test *t) {
+    json_t *samples = json_array();
+    for (int64_t i = 0; i < b->reps; i++)
+        json_array_append_new(samples, json_real(t->samples[i]));
+    json_array_append_new(
+        b->rows, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o}",
+                           "model", name_of(b->a), "type", b->type, "n_threads",
+                           (json_int_t)b->threads, "n_prompt",
+                           (json_int_t)t->prompt, "n_gen", (json_int_t)t->gen,
+                           "n_depth", (json_int_t)t->depth, "avg_ts", t->mean,
+                           "stddev_ts", t->deviation, "samples_ts", samples));
+}
+
+static ar_status one_test(bench *b, int64_t prompt, int64_t gen, int64_t depth,
+                          ar_error *err) {
+    if (prompt + gen == 0) return AR_OK;
+    test *t = mem_new(test, 1);
+    if (!t) return error_set(err, AR_NOMEM, "out of memory");
+    t->prompt = prompt;
+    t->gen = gen;
+    t->depth = depth;
+    const ar_status s = run_test(b, t, err);
+    if (s == AR_OK && b->rows)
+        note_test(b, t);
+    else if (s == AR_OK)
+        print_test(b, t, b->a->output);
+    mem_free(t);
+    return s;
+}
+
+static int64_t largest(const numbers *x) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < x->n; i++)
+        if (x->x[i] > most) most = x->x[i];
+    return most;
+}
+
+/* The type most of the weights have. */
+static void find_type(bench *b) {
+    double most = -1, size[AR_TYPE_COUNT] = {0};
+    for (int64_t i = 0; i < weights_count(b->m->files); i++) {
+        const tensor_view *t = weights_get(b->m->files, i);
+        size[t->type] += (double)t->size;
+        if (size[t->type] <= most) continue;
+        most = size[t->type];
+        snprintf(b->type, sizeof b->type, "%s", ar_type_name(t->type));
+    }
+}
+
+static ar_status open_engine(bench *b, int64_t length, int64_t longest,
+                             ar_error *err) {
+    engine_options o = engine_options_default();
+    o.device = b->a->on.device;
+    o.kernels = b->a->on.kernels;
+    o.n_threads = thread_count(b->a->on.threads);
+    o.max_sessions = 1;
+    o.max_tokens = length;
+    b->threads = o.n_threads ? o.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
+    if (length > b->m->config.n_ctx)
+        return error_set(err, AR_USAGE,
+                         "%lld tokens are more than the model's context of "
+                         "%lld",
+                         (long long)length, (long long)b->m->config.n_ctx);
+    TRY(engine_open(&b->e, b->m, &o, err));
+    TRY(session_open(&b->s, b->e, err));
+    b->ids = mem_new(int32_t, longest + 1);
+    b->logits = mem_new(double, b->m->config.n_vocab);
+    if (!b->ids || !b->logits) return error_set(err, AR_NOMEM, "out of memory");
+    return AR_OK;
+}
+
+static ar_status run_tests(bench *b, const numbers *p, const numbers *n,
+                           const numbers *d, ar_error *err) {
+    const int64_t prompt = largest(p), gen = largest(n), depth = largest(d);
+    TRY(open_engine(b, depth + (prompt > gen ? prompt : gen) + 1,
+                    prompt > depth ? prompt : depth, err));
+    find_type(b);
+    if (!b->rows) print_head(b->a->output);
+    for (int64_t k = 0; k < d->n; k++) {
+        for (int64_t i = 0; i < p->n; i++)
+            TRY(one_test(b, p->x[i], 0, d->x[k], err));
+        for (int64_t i = 0; i < n->n; i++)
+            TRY(one_test(b, 0, n->x[i], d->x[k], err));
+    }
+    return AR_OK;
+}
+
+/* Opens a model of random weights; its file goes at once unless it is kept. */
+static ar_status open_random(bench *b, ar_error *err) {
+    char preset[64], path[4096];
+    export_mix mix;
+    const char *colon = strchr(b->a->random, ':'), *dir = getenv("TMPDIR");
+    const size_t n =
+        colon ? (size_t)(colon - b->a->random) : strlen(b->a->random);
+    snprintf(preset, sizeof preset, "%.*s", (int)(n < 63 ? n : 63),
+             b->a->random);
+    TRY(export_mix_find(&mix, colon ? colon + 1 : "q4_k_m", err));
+    snprintf(path, sizeof path, "%s/arcane-random-%ld.gguf",
+             dir && *dir ? dir : "/tmp", (long)getpid());
+    const char *at = b->a->keep ? b->a->keep : path;
+    TRY(random_gguf(at, preset, &mix, err));
+    const ar_status s = model_open(&b->m, at, err);
+    if (!b->a->keep) file_remove(path, NULL);
+    return s;
+}
+
+static ar_status check(infer_args *a, ar_error *err) {
+    if (!a->model == !a->random)
+        return error_set(err, AR_USAGE, "give a MODEL or --random SHAPE");
+    if (a->keep && !a->random)
+        return error_set(err, AR_USAGE, "--keep: only with --random");
+    if (a->reps < 1 || a->reps > MAX_REPS)
+        return error_set(err, AR_USAGE, "--reps: between 1 and %d", MAX_REPS);
+    if (a->json) a->output = "json";
+    if (strcmp(a->output, "md") && strcmp(a->output, "csv") &&
+        strcmp(a->output, "json"))
+        return error_set(err, AR_USAGE,
+                         "--output: \"%.40s\" is not md, csv or "
+                         "json",
+                         a->output);
+    return AR_OK;
+}
+
+static ar_status run_all(bench *b, numbers list[3], ar_error *err) {
+    const infer_args *a = b->a;
+    TRY(read_numbers("--prompt", a->prompts, &list[0], err));
+    TRY(read_numbers("--gen", a->gens, &list[1], err));
+    TRY(read_numbers("--depth", a->depths, &list[2], err));
+    TRY(a->random ? open_random(b, err) : model_open(&b->m, a->model, err));
+    if (!strcmp(a->output, "json")) b->rows = json_array();
+    return run_tests(b, &list[0], &list[1], &list[2], err);
+}
+
+static ar_status run_infer(const void *parsed, ar_error *err) {
+    infer_args a = *(const infer_args *)parsed;
+    bench b = {.a = &a, .reps = a.reps};
+    numbers list[3] = {{0}};
+    TRY(check(&a, err));
+    ar_status s = run_all(&b, list, err);
+    if (s == AR_OK && b.rows)
+        s = print_json(b.rows, err);
+    else
+        json_decref(b.rows);
+    session_close(b.s);
+    engine_close(b.e);
+    model_close(b.m);
+    mem_free(b.ids);
+    mem_free(b.logits);
+    for (int i = 0; i < 3; i++) mem_free(list[i].x);
+    return s;
+}
+
+const cli_command cmd_bench_infer = {
+    .name = "bench infer",
+    .summary = "time prompts and answers of a model",
+    .text = "pp512 is a prompt of 512 tokens in one go, tg128 are 128 tokens "
+            "one after the other, each with its logits; @ d4096: with 4096 "
+            "tokens before them. Tokens are made up, nothing is sampled. "
+            "Prints means and standard deviations.",
+    .examples =
+        "  arcane bench infer model.gguf\n"
+        "  arcane bench infer model.gguf -t 2 -p 32,512 -n 64 -d 0,4096 -r 3\n"
+        "  arcane bench infer --random llama-1b:q4_0 --json\n",
+    .options = infer_options,
+    .args_size = sizeof(infer_args),
+    .defaults = &(const infer_args){.on = DEVICE_DEFAULTS,
+                                    .prompts = "512",
+                                    .gens = "128",
+                                    .depths = "0",
+                                    .output = "md",
+                                    .reps = 5},
+    .run = run_infer,
+};

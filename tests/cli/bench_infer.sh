@@ -1,0 +1,45 @@
+#!/bin/sh
+# bench_infer.sh - `arcane bench infer`: its tables, its JSON, its mistakes.
+. "$(dirname "$0")/lib.sh"
+
+a=$ARCANE
+model=$golden/gguf/qwen3_q8_0.gguf
+
+says "a prompt" '\| qwen3_q8_0.gguf \| q8_0 \| .* \| 1 \| pp8 \| [0-9.]+ ± [0-9.]+ \|' \
+    "$a" bench infer "$model" -t 1 -p 8 -n 4 -r 2
+grep -q "| tg4 |" out && pass || fail "an answer"
+says "at a depth" '\| tg2 @ d16 \|' "$a" bench infer "$model" -t 1 -p 0 -n 2 -d 0,16 -r 1
+grep -q "| tg2 |" out && pass || fail "and without"
+says "csv" '^qwen3_q8_0.gguf,q8_0,1,8,0,0,[0-9.]+,[0-9.]+$' \
+    "$a" bench infer "$model" -t 1 -p 8 -n 0 -r 1 -o csv
+ok "json" "$a" bench infer "$model" -t 1 -p 8,4 -n 2 -d 3 -r 3 --json
+python3 - <<'END' 2>err && pass || fail "json fields: $(cat err)"
+import json, subprocess, os
+out = subprocess.run([os.environ["ARCANE"], "bench", "infer", "--random",
+                      "llama-5m:q8_0", "-t", "1", "-p", "8,4", "-n", "2",
+                      "-d", "3", "-r", "3", "--json"], check=True,
+                     stdout=subprocess.PIPE).stdout
+rows = json.loads(out)
+assert [(r["n_prompt"], r["n_gen"]) for r in rows] == [(8, 0), (4, 0), (0, 2)]
+for r in rows:
+    assert r["n_depth"] == 3 and r["n_threads"] == 1 and r["type"] == "q8_0"
+    s = r["samples_ts"]
+    assert len(s) == 3 and min(s) > 0
+    assert abs(sum(s) / 3 - r["avg_ts"]) < 1e-6 * r["avg_ts"]
+    assert r["stddev_ts"] >= 0
+END
+ok "kept" "$a" bench infer --random llama-5m:q4_0 --keep kept.gguf -t 1 -p 4 -n 0 -r 1
+says "kept, its types" 'q4_0' "$a" inspect kept.gguf
+
+refuses "no model" 2 'MODEL or --random' "$a" bench infer -p 4
+refuses "both" 2 'MODEL or --random' "$a" bench infer "$model" --random llama-5m
+refuses "a shape there is not" 1 'no preset|llama-9z' "$a" bench infer --random llama-9z
+refuses "a type there is not" 2 'q9' "$a" bench infer --random llama-5m:q9
+refuses "a model GGUF cannot say" 1 'no GGUF form' "$a" bench infer --random tiny
+refuses "no number" 2 'prompt' "$a" bench infer "$model" -p many
+refuses "a negative number" 2 'negative' "$a" bench infer "$model" -n -3
+refuses "no reps" 2 'reps' "$a" bench infer "$model" -r 0
+refuses "a form there is not" 2 'md, csv or json' "$a" bench infer "$model" -o xml
+refuses "too long" 2 'context' "$a" bench infer "$model" -p 10000000
+refuses "keep without random" 2 'keep' "$a" bench infer "$model" --keep x.gguf
+finish
