@@ -1,0 +1,178 @@
+/* generate.c - one token after the other, several computed at once. */
+#include "infer/generate.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "infer/engine_state.h"
+#include "infer/guess.h"
+#include "infer/pace.h"
+
+struct generator {
+    session *s;
+    sampler *from;
+    generate_options opt;
+    draft *draft;
+    int64_t n_vocab, n_ctx;
+    int32_t *text; /* [n_ctx + 1] */
+    int64_t n;     /* tokens of the text */
+    /* The last step: row i has the logits behind text and guesses[0 .. i). */
+    double *rows; /* [max_guesses + 1, V] */
+    int32_t guesses[PACE_MOST];
+    int64_t n_rows, row;  /* rows there are, the next to draw from */
+    const double *logits; /* of the last draw */
+    pace pace;
+    double seconds; /* of the last step */
+    generate_stats stats;
+};
+
+generate_options generate_options_default(void) {
+    return (generate_options){.max_guesses = 8};
+}
+
+static ar_status check(const generator *g, ar_error *err) {
+    const engine *d = g->opt.draft;
+    if (g->opt.max_guesses < 0 || g->opt.max_guesses > PACE_MOST)
+        return error_set(err, AR_RANGE, "%lld guesses a step, not 0 to %d",
+                         (long long)g->opt.max_guesses, PACE_MOST);
+    if (d && d->m->config.n_vocab != g->n_vocab)
+        return error_set(err, AR_RANGE,
+                         "the draft has a vocabulary of %lld tokens, the model "
+                         "one of %lld",
+                         (long long)d->m->config.n_vocab,
+                         (long long)g->n_vocab);
+    return AR_OK;
+}
+
+static ar_status open_all(generator *g, ar_error *err) {
+    TRY(check(g, err));
+    g->text = mem_new(int32_t, g->n_ctx + 1);
+    g->rows = mem_new(double, (g->opt.max_guesses + 1) * g->n_vocab);
+    if (!g->text || !g->rows)
+        return error_set(err, AR_NOMEM, "no memory for the text");
+    return g->opt.draft ? draft_open(&g->draft, g->opt.draft, err) : AR_OK;
+}
+
+ar_status generator_open(generator **out, session *s, sampler *from,
+                         const generate_options *o, ar_error *err) {
+    *out = NULL;
+    generator *g = mem_new(generator, 1);
+    if (!g) return error_set(err, AR_NOMEM, "no memory for the text");
+    g->s = s;
+    g->from = from;
+    g->opt = o ? *o : generate_options_default();
+    g->n_vocab = s->e->m->config.n_vocab;
+    g->n_ctx = s->e->m->config.n_ctx;
+    const ar_status status = open_all(g, err);
+    if (status == AR_OK)
+        *out = g;
+    else
+        generator_close(g);
+    return status;
+}
+
+/* Forget what was computed behind the text but its last token. */
+static void drop_guesses(generator *g) {
+    if (g->n > 0 && session_length(g->s) > g->n - 1)
+        session_rewind(g->s, g->n - 1);
+    g->row = g->n_rows = 0;
+}
+
+void generator_close(generator *g) {
+    if (!g) return;
+    drop_guesses(g);
+    draft_close(g->draft);
+    mem_free(g->text);
+    mem_free(g->rows);
+    mem_free(g);
+}
+
+ar_status generator_begin(generator *g, const int32_t *ids, int64_t n,
+                          ar_error *err) {
+    const int64_t has = session_length(g->s);
+    if (n < 1 || n > g->n_ctx)
+        return error_set(err, AR_RANGE,
+                         "a text of %lld tokens, where the context is %lld",
+                         (long long)n, (long long)g->n_ctx);
+    memcpy(g->text, ids, (size_t)n * sizeof *ids);
+    g->n = n;
+    g->row = g->n_rows = 0;
+    if (has > n - 1) session_rewind(g->s, n - 1);
+    const int64_t first = session_length(g->s);
+    TRY(session_feed(g->s, ids + first, n - first, false, g->rows, err));
+    g->n_rows = 1;
+    return AR_OK;
+}
+
+/* Guesses for the next step into g->guesses; how many. */
+static ar_status guess(generator *g, int64_t *n, ar_error *err) {
+    int64_t most = g->opt.max_guesses;
+    *n = 0;
+    if (most > g->n_ctx - g->n) most = g->n_ctx - g->n;
+    if (!g->opt.always) most = pace_choose(&g->pace, (int)most);
+    if (most < 1) return AR_OK;
+    if (g->draft)
+        return draft_guess(g->draft, g->text, g->n, g->guesses, most, n, err);
+    *n = guess_look_up(g->text, g->n, g->guesses, most);
+    return AR_OK;
+}
+
+/* The last token of the text and some guesses behind it. */
+static ar_status run_step(generator *g, ar_error *err) {
+    int32_t ids[PACE_MOST + 1];
+    int64_t n;
+    const double start = clock_now();
+    TRY(guess(g, &n, err));
+    ids[0] = g->text[g->n - 1];
+    memcpy(ids + 1, g->guesses, (size_t)n * sizeof *ids);
+    ar_status s = session_feed(g->s, ids, n + 1, true, g->rows, err);
+    if (s == AR_FULL && n > 0) { /* guesses are the first to go */
+        n = 0;
+        s = session_feed(g->s, ids, 1, true, g->rows, err);
+    }
+    if (s != AR_OK) return s;
+    g->seconds = clock_now() - start;
+    g->row = 0;
+    g->n_rows = n + 1;
+    g->stats.steps++;
+    g->stats.guessed += n;
+    if (n == 0) pace_note(&g->pace, 0, 0, g->seconds);
+    return AR_OK;
+}
+
+/* A token was drawn from row g->row: go on to the next if it was guessed. */
+static void take(generator *g, int32_t id) {
+    const int64_t n = g->n_rows - 1;
+    const bool right = g->row < n && g->guesses[g->row] == id;
+    g->text[g->n++] = id;
+    g->stats.tokens++;
+    g->stats.right += right;
+    g->row++;
+    if (right) return;
+    if (n > 0) pace_note(&g->pace, (int)n, (int)(g->row - 1), g->seconds);
+    drop_guesses(g);
+}
+
+ar_status generator_next(generator *g, int32_t *id, ar_error *err) {
+    if (g->n > g->n_ctx || g->n < 1)
+        return error_set(err, AR_RANGE, "the context of %lld tokens is full",
+                         (long long)g->n_ctx);
+    if (g->row >= g->n_rows) TRY(run_step(g, err));
+    const double *logits = g->rows + g->row * g->n_vocab;
+    const sample_input in = {logits, g->text, g->n, g->n};
+    TRY(sampler_next(g->from, &in, id, err));
+    g->logits = logits;
+    take(g, *id);
+    return AR_OK;
+}
+
+const double *generator_logits(const generator *g) { return g->logits; }
+
+const int32_t *generator_text(const generator *g, int64_t *n) {
+    *n = g->n;
+    return g->text;
+}
+
+generate_stats generator_stats(const generator *g) { return g->stats; }

@@ -1,0 +1,60 @@
+/* generate.h - one token after the other, several computed at once where
+ * guesses allow.
+ *
+ * Guessed tokens are computed in one step with the last one; a token is drawn
+ * from the logits of its position as always, and the first guess that is not
+ * what was drawn ends the step.  So the text is, token for token, that of plain
+ * decoding with the same seed, greedy or sampled (Leviathan et al. 2023 keep
+ * the distribution; draws that are a function of seed and position keep the
+ * very tokens).
+ *
+ *   TRY(generator_open(&g, s, sampler, NULL, err));
+ *   TRY(generator_begin(g, ids, n, err));
+ *   while (...) TRY(generator_next(g, &id, err));
+ *   generator_close(g); */
+#ifndef INFER_GENERATE_H
+#define INFER_GENERATE_H
+
+#include "infer/engine.h"
+#include "infer/sample.h"
+
+typedef struct generator generator;
+
+typedef struct generate_options {
+    int64_t max_guesses; /* in a step; 0 = plain decoding; 8, at most 16 */
+    bool always;   /* guess that many in every step, whether it pays or not */
+    engine *draft; /* a smaller model that guesses, borrowed; NULL: look-up */
+} generate_options;
+generate_options generate_options_default(void);
+
+/* What guessing did. */
+typedef struct generate_stats {
+    int64_t tokens, steps;  /* written; of the model */
+    int64_t guessed, right; /* tokens */
+} generate_stats;
+
+/* Session and sampler are borrowed until generator_close.  Errors: AR_RANGE
+ * (max_guesses; a draft of another vocabulary), AR_NOMEM, AR_FULL (the draft
+ * has no session left). */
+ar_status generator_open(generator **out, session *s, sampler *from,
+                         const generate_options *o, ar_error *err);
+/* The session keeps what is sure: all tokens but the last. */
+void generator_close(generator *g);
+
+/* Start from a text ids [n], n >= 1, of which the session has the first
+ * session_length.  Errors: those of session_feed. */
+ar_status generator_begin(generator *g, const int32_t *ids, int64_t n,
+                          ar_error *err);
+
+/* The next token, which is then part of the text.  Errors: AR_RANGE where the
+ * context is full; those of session_feed and sampler_next; the text is then
+ * unchanged. */
+ar_status generator_next(generator *g, int32_t *id, ar_error *err);
+
+/* Logits [V] that the last token was drawn from; valid until the next call. */
+const double *generator_logits(const generator *g);
+/* The text so far: *n ids, borrowed until the next call. */
+const int32_t *generator_text(const generator *g, int64_t *n);
+generate_stats generator_stats(const generator *g);
+
+#endif
