@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "cli/json_lines.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "format/format.h"
@@ -94,21 +95,55 @@ const cli_command cmd_tokenizer_train = {
 
 typedef struct code_args {
     const char *tokenizer, *text;
-    bool special, json;
+    bool special, json, raw;
 } code_args;
+
+/* What lines of JSON are answered with. */
+typedef struct coder {
+    const ar_tokenizer *tok;
+    const code_args *args;
+} coder;
 
 static const cli_option encode_options[] = {
     {"TOKENIZER", NULL, CLI_TEXT, true, offsetof(code_args, tokenizer), NULL,
-     "tokenizer.json, a folder that has one, or \"bytes\""},
+     "tokenizer file, model folder or GGUF file, or \"bytes\""},
     {"TEXT", NULL, CLI_TEXT, false, offsetof(code_args, text), NULL,
-     "text; read from standard input if absent"},
+     "text; standard input if absent: text, or JSON lines"},
     {"--special", NULL, CLI_FLAG, false, offsetof(code_args, special), NULL,
      "recognise special tokens in the text and add what the file's template "
      "adds"},
     {"--json", NULL, CLI_FLAG, false, offsetof(code_args, json), NULL,
      "print a JSON list"},
+    {"--raw", NULL, CLI_FLAG, false, offsetof(code_args, raw), NULL,
+     "standard input is text, even if it looks like JSON lines"},
     OPTIONS_END,
 };
+
+/* {"text", "add_special"} -> {"ids"} */
+static ar_status encode_line(void *ctx, const json_t *line, json_t **out,
+                             ar_error *err) {
+    const coder *c = ctx;
+    const json_t *t = json_object_get(line, "text"),
+                 *add = json_object_get(line, "add_special");
+    const bool template = add ? json_is_true(add) : c->args->special;
+    size_t n;
+    if (!json_is_string(t))
+        return error_set(err, AR_FORMAT, "\"text\" is not a text");
+    const unsigned flags = AR_SPECIAL | (template ? AR_TEMPLATE : 0);
+    TRY(ar_tokenizer_encode(c->tok, json_string_value(t), json_string_length(t),
+                            flags, NULL, 0, &n, err));
+    int32_t *ids = mem_new(int32_t, (int64_t)n + 1);
+    if (!ids) return error_set(err, AR_NOMEM, "out of memory");
+    const ar_status s =
+        ar_tokenizer_encode(c->tok, json_string_value(t), json_string_length(t),
+                            flags, ids, n, &n, err);
+    json_t *list = json_array();
+    for (size_t i = 0; s == AR_OK && i < n; i++)
+        json_array_append_new(list, json_integer(ids[i]));
+    mem_free(ids);
+    *out = json_pack("{s:o}", "ids", list);
+    return s;
+}
 
 static ar_status encode(const ar_tokenizer *tok, const code_args *a,
                         const char *text, size_t n, ar_error *err) {
@@ -133,8 +168,13 @@ static ar_status run_encode(const void *parsed, ar_error *err) {
     TRY(open_named_tokenizer(&tok, a->tokenizer, err));
     char *input = NULL;
     size_t n = a->text ? strlen(a->text) : 0;
-    ar_status s = a->text ? AR_OK : read_stdin(&input, &n, err);
-    if (s == AR_OK) s = encode(tok, a, a->text ? a->text : input, n, err);
+    ar_status s = AR_OK;
+    if (!a->text && a->raw)
+        s = read_stdin(&input, &n, err);
+    else if (!a->text)
+        s = json_lines("text", encode_line, &(coder){tok, a}, &input, &n, err);
+    if (s == AR_OK && (a->text || input))
+        s = encode(tok, a, a->text ? a->text : input, n, err);
     mem_free(input);
     ar_tokenizer_close(tok);
     return s;
@@ -143,8 +183,12 @@ static ar_status run_encode(const void *parsed, ar_error *err) {
 const cli_command cmd_tokenizer_encode = {
     .name = "tokenizer encode",
     .summary = "turn text into token ids",
+    .text = "Lines {\"text\": ..., \"add_special\": true or false} on standard "
+            "input are answered by lines {\"ids\": [...]}; special tokens in "
+            "such a text are recognised.",
     .examples = "  arcane tokenizer encode tok.json \"In the beginning\"\n"
-                "  arcane tokenizer encode runs/a --json < chapter.txt\n",
+                "  arcane tokenizer encode runs/a --json < chapter.txt\n"
+                "  arcane tokenizer encode model.gguf < lines.jsonl\n",
     .options = encode_options,
     .args_size = sizeof(code_args),
     .run = run_encode,
@@ -152,10 +196,10 @@ const cli_command cmd_tokenizer_encode = {
 
 static const cli_option decode_options[] = {
     {"TOKENIZER", NULL, CLI_TEXT, true, offsetof(code_args, tokenizer), NULL,
-     "tokenizer.json, a folder that has one, or \"bytes\""},
+     "tokenizer file, model folder or GGUF file, or \"bytes\""},
     {"IDS", NULL, CLI_TEXT, false, offsetof(code_args, text), NULL,
-     "ids, as 1,2,3 or 1 2 3 or a JSON list; read from standard input if "
-     "absent"},
+     "ids, as 1,2,3 or 1 2 3 or a JSON list; standard input if absent: the "
+     "same, or JSON lines"},
     {"--special", NULL, CLI_FLAG, false, offsetof(code_args, special), NULL,
      "show special tokens"},
     OPTIONS_END,
@@ -192,14 +236,61 @@ static ar_status decode(const ar_tokenizer *tok, const code_args *a,
     return s;
 }
 
+/* Ids of a line; free with mem_free. */
+static ar_status ids_of(const coder *c, const json_t *list, int32_t **out,
+                        ar_error *err) {
+    const size_t n = json_array_size(list);
+    *out = NULL;
+    if (!json_is_array(list))
+        return error_set(err, AR_FORMAT, "\"ids\" is not a list");
+    int32_t *ids = mem_new(int32_t, (int64_t)n + 1);
+    if (!ids) return error_set(err, AR_NOMEM, "out of memory");
+    bool good = true;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *x = json_array_get(list, i);
+        good = good && json_is_integer(x) && json_integer_value(x) >= 0 &&
+               json_integer_value(x) < ar_tokenizer_vocab(c->tok);
+        ids[i] = good ? (int32_t)json_integer_value(x) : 0;
+    }
+    if (good) {
+        *out = ids;
+        return AR_OK;
+    }
+    mem_free(ids);
+    return error_set(err, AR_RANGE,
+                     "\"ids\" has one outside of the vocabulary of %d",
+                     ar_tokenizer_vocab(c->tok));
+}
+
+/* {"ids", "skip_special"} -> {"text"} */
+static ar_status decode_line(void *ctx, const json_t *line, json_t **out,
+                             ar_error *err) {
+    const coder *c = ctx;
+    const json_t *list = json_object_get(line, "ids");
+    const bool skip = json_is_true(json_object_get(line, "skip_special"));
+    int32_t *ids;
+    char *text = NULL;
+    size_t size = 0;
+    TRY(ids_of(c, list, &ids, err));
+    const ar_status s = decode_text(c->tok, ids, json_array_size(list),
+                                    skip ? 0 : AR_SPECIAL, &text, &size, err);
+    mem_free(ids);
+    if (s == AR_OK) *out = json_pack("{s:s%}", "text", text, size);
+    mem_free(text);
+    return s;
+}
+
 static ar_status run_decode(const void *parsed, ar_error *err) {
     const code_args *a = parsed;
     ar_tokenizer *tok = NULL;
     TRY(open_named_tokenizer(&tok, a->tokenizer, err));
     char *input = NULL;
     size_t n = 0;
-    ar_status s = a->text ? AR_OK : read_stdin(&input, &n, err);
-    if (s == AR_OK) s = decode(tok, a, a->text ? a->text : input, err);
+    ar_status s = AR_OK;
+    if (!a->text)
+        s = json_lines("ids", decode_line, &(coder){tok, a}, &input, &n, err);
+    if (s == AR_OK && (a->text || input))
+        s = decode(tok, a, a->text ? a->text : input, err);
     mem_free(input);
     ar_tokenizer_close(tok);
     return s;
@@ -208,6 +299,9 @@ static ar_status run_decode(const void *parsed, ar_error *err) {
 const cli_command cmd_tokenizer_decode = {
     .name = "tokenizer decode",
     .summary = "turn token ids into text",
+    .text =
+        "Lines {\"ids\": [...], \"skip_special\": true or false} on standard "
+        "input are answered by lines {\"text\": ...}.",
     .examples = "  arcane tokenizer decode tok.json 72,101,108\n",
     .options = decode_options,
     .args_size = sizeof(code_args),

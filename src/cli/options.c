@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "infer/infer.h"
 #include "tok/tok.h"
 #include "train/train.h"
 
@@ -79,7 +80,7 @@ ar_status read_stdin(char **out, size_t *n, ar_error *err) {
 
 ar_status open_named_tokenizer(ar_tokenizer **out, const char *name,
                                ar_error *err) {
-    return strcmp(name, "bytes") ? ar_tokenizer_open(out, name, err)
+    return strcmp(name, "bytes") ? tokenizer_find(out, name, err)
                                  : ar_tokenizer_bytes(out, err);
 }
 

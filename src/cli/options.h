@@ -49,7 +49,7 @@ int thread_count(int64_t n);
 ar_status parse_ids(const char *name, const char *list, int32_t **ids,
                     int64_t *n, ar_error *err);
 
-/* Open a tokenizer.json, that of a folder, or the one called "bytes". */
+/* The tokenizer of a file, a folder, a GGUF file, or the one called "bytes". */
 ar_status open_named_tokenizer(ar_tokenizer **out, const char *name,
                                ar_error *err);
 

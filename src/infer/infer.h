@@ -3,8 +3,11 @@
 #define INFER_INFER_H
 
 #include "infer/chat.h"
+#include "infer/choices.h"
 #include "infer/engine.h"
+#include "infer/generate.h"
 #include "infer/model_text.h"
 #include "infer/sample.h"
+#include "infer/score.h"
 
 #endif

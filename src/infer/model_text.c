@@ -111,7 +111,7 @@ static ar_status read_source(const gguf *g, arena *a, tokenizer_source *s,
     return AR_OK;
 }
 
-static ar_status gguf_tokenizer(ar_tokenizer **out, const model *m,
+static ar_status gguf_tokenizer(ar_tokenizer **out, const char *path,
                                 const gguf *g, ar_error *err) {
     arena a;
     tokenizer_source source = tokenizer_source_default();
@@ -120,7 +120,7 @@ static ar_status gguf_tokenizer(ar_tokenizer **out, const model *m,
     ar_status s = read_source(g, &a, &source, err);
     if (s == AR_OK) s = tokenizer_from_source(out, &source, err);
     arena_close(&a);
-    return s == AR_OK ? AR_OK : error_prefix(err, s, m->folder);
+    return s == AR_OK ? AR_OK : error_prefix(err, s, path);
 }
 
 ar_status model_tokenizer(ar_tokenizer **out, const model *m, ar_error *err) {
@@ -129,12 +129,33 @@ ar_status model_tokenizer(ar_tokenizer **out, const model *m, ar_error *err) {
     char path[PATH_SIZE];
     *out = NULL;
     const gguf *g = weights_gguf(m->files);
-    if (g) return gguf_tokenizer(out, m, g, err);
+    if (g) return gguf_tokenizer(out, m->folder, g, err);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         TRY(file_join(path, sizeof path, m->folder, names[i], err));
         if (file_exists(path)) return ar_tokenizer_open(out, path, err);
     }
     return AR_OK;
+}
+
+static bool is_gguf(const char *path) {
+    file_map m;
+    ar_error ignored;
+    if (file_map_open(&m, path, &ignored) != AR_OK) return false;
+    const bool is = m.size >= 4 && !memcmp(m.data, "GGUF", 4);
+    file_map_close(&m);
+    return is;
+}
+
+ar_status tokenizer_find(ar_tokenizer **out, const char *path, ar_error *err) {
+    weights *w;
+    *out = NULL;
+    if (!is_gguf(path)) return ar_tokenizer_open(out, path, err);
+    TRY(weights_open(&w, path, err));
+    ar_status s = gguf_tokenizer(out, path, weights_gguf(w), err);
+    weights_close(w);
+    if (s == AR_OK && !*out)
+        s = error_set(err, AR_FORMAT, "%.200s: has no tokenizer", path);
+    return s;
 }
 
 /* ---- the chat template ---- */
@@ -200,15 +221,6 @@ static ar_status of_text_file(const char *path, text *out, json_t **tokens,
     mem_free(data);
     *tokens = json_object();
     return text_status(out, err);
-}
-
-static bool is_gguf(const char *path) {
-    file_map m;
-    ar_error ignored;
-    if (file_map_open(&m, path, &ignored) != AR_OK) return false;
-    const bool is = m.size >= 4 && !memcmp(m.data, "GGUF", 4);
-    file_map_close(&m);
-    return is;
 }
 
 ar_status template_find(const char *path, const char *name, text *out,

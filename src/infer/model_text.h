@@ -15,6 +15,10 @@ struct text;
  * ar_tokenizer_open and tokenizer_from_source. */
 ar_status model_tokenizer(ar_tokenizer **out, const model *m, ar_error *err);
 
+/* The same of a path: a GGUF file, or what ar_tokenizer_open reads.  Errors:
+ * the same, and AR_FORMAT where there is none. */
+ar_status tokenizer_find(ar_tokenizer **out, const char *path, ar_error *err);
+
 /* Append the source of the chat template to `out`, nothing where there is
  * none.  Errors: AR_IO, AR_FORMAT, AR_NOMEM. */
 ar_status model_template(const model *m, struct text *out, ar_error *err);

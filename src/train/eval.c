@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "train/scorer.h"
+#include "infer/infer.h"
 
 double eval_loss(const eval_result *r) { return r->nats / (double)r->n_tokens; }
 
@@ -118,12 +118,18 @@ eval_options eval_options_default(void) {
 typedef struct text_eval {
     scorer *s;
     const eval_options *opt;
+    int64_t tokens; /* T */
 } text_eval;
 
+/* One window, a text of its own. */
 static ar_status score_text(void *ctx, const int32_t *inputs,
                             const int32_t *targets, double *logp,
                             ar_error *err) {
-    return scorer_run(((text_eval *)ctx)->s, inputs, targets, logp, err);
+    const text_eval *e = ctx;
+    int64_t n = e->tokens; /* what comes last may not be wanted */
+    while (n > 0 && targets[n - 1] < 0) logp[--n] = 0;
+    scorer_rewind(e->s, 0);
+    return scorer_feed(e->s, inputs, targets, n, logp, err);
 }
 
 static void text_progress(void *ctx, double done) {
@@ -154,34 +160,56 @@ static ar_status encode_text(const ar_tokenizer *tok, const char *text,
     return AR_OK;
 }
 
+static ar_status check_text(const model *m, const ar_tokenizer *tok,
+                            int64_t tokens, ar_error *err) {
+    if (ar_tokenizer_vocab(tok) > m->config.n_vocab)
+        return error_set(err, AR_RANGE,
+                         "the tokenizer has %d entries, the model %" PRId64,
+                         (int)ar_tokenizer_vocab(tok), m->config.n_vocab);
+    if (tokens < 1 || tokens > m->config.n_ctx)
+        return error_set(err, AR_RANGE,
+                         "windows of %" PRId64 " tokens, where the model's "
+                         "context is %" PRId64,
+                         tokens, m->config.n_ctx);
+    return AR_OK;
+}
+
+static ar_status open_engine(engine **out, const model *m,
+                             const eval_options *opt, int64_t tokens,
+                             ar_error *err) {
+    engine_options o = engine_options_default();
+    o.device = opt->device;
+    o.n_threads = opt->n_threads;
+    o.kernels = opt->kernels;
+    o.max_tokens = tokens;
+    o.max_sessions = 1;
+    return engine_open(out, m, &o, err);
+}
+
 ar_status eval_text(const model *m, const ar_tokenizer *tok, const char *text,
                     size_t n, const eval_options *opt, eval_result *out,
                     ar_error *err) {
     const eval_options defaults = eval_options_default();
     if (!opt) opt = &defaults;
-    if (ar_tokenizer_vocab(tok) > m->config.n_vocab)
-        return error_set(err, AR_RANGE,
-                         "the tokenizer has %d entries, the model %" PRId64,
-                         (int)ar_tokenizer_vocab(tok), m->config.n_vocab);
     eval_windows w = {.tok = tok,
+                      .rows = 1,
+                      .tokens = opt->tokens,
                       .stride = opt->stride,
                       .score = score_text,
                       .progress = text_progress};
-    w.tokens = opt->tokens;
     if (!w.tokens) w.tokens = m->config.n_ctx < 1024 ? m->config.n_ctx : 1024;
-    w.rows = opt->rows;
-    if (!w.rows) w.rows = w.tokens < 4096 ? 4096 / w.tokens : 1;
+    TRY(check_text(m, tok, w.tokens, err));
     int32_t *ids;
     TRY(encode_text(tok, text, n, &ids, &w.n_ids, err));
     w.ids = ids;
-    const device_options how = {.n_threads = opt->n_threads,
-                                .kernels = opt->kernels};
-    text_eval ctx = {.opt = opt};
+    text_eval ctx = {.opt = opt, .tokens = w.tokens};
     w.ctx = &ctx;
-    ar_status status =
-        scorer_open(&ctx.s, m, opt->device, &how, w.rows, w.tokens, err);
-    if (status == AR_OK) status = eval_windows_run(&w, out, err);
+    engine *e = NULL;
+    ar_status s = open_engine(&e, m, opt, w.tokens, err);
+    if (s == AR_OK) s = scorer_open(&ctx.s, e, err);
+    if (s == AR_OK) s = eval_windows_run(&w, out, err);
     scorer_close(ctx.s);
+    engine_close(e);
     mem_free(ids);
-    return status;
+    return s;
 }

@@ -45,7 +45,6 @@ typedef struct eval_options {
     const char *device;  /* "cpu" */
     int n_threads;       /* 0 = all */
     const char *kernels; /* NULL = best */
-    int64_t rows;        /* B; 0 = about 4096 tokens */
     int64_t tokens;      /* T; 0 = the model's context, at most 1024 */
     int64_t stride;      /* 0 = T */
     void (*progress)(void *ctx, double done); /* may be NULL */
@@ -55,7 +54,8 @@ eval_options eval_options_default(void);
 
 /* A text of n bytes under a model.  A beginning-of-sequence token, if the
  * tokenizer has one, goes before it.  Errors: AR_RANGE (a vocabulary that is
- * not the model's, an empty text), and those of the scorer. */
+ * not the model's, windows longer than its context, an empty text), and those
+ * of engine_open and session_feed. */
 ar_status eval_text(const model *m, const ar_tokenizer *tok, const char *text,
                     size_t n, const eval_options *opt, eval_result *out,
                     ar_error *err);

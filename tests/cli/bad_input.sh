@@ -274,8 +274,18 @@ done <<'EOF'
 1|-1 tokens|corpus.txt --seq -1
 1|stride|corpus.txt --stride 100
 1|stride|corpus.txt --stride -5
-1|rows|corpus.txt --batch -5
 EOF
+
+# ---- questions ----
+
+qwen=$golden/gguf/qwen3_q8_0.gguf
+echo '{"prompt": "In the", "choices": [" beginning", " end"], "answer": 0}' >q.jsonl
+says "questions" '^accuracy [01].0000 .*\(1 questions\)' "$a" eval "$qwen" --choices q.jsonl
+echo '{"prompt": 1}' >>q.jsonl
+refuses "a bad question" 1 'q.jsonl: line 2: "prompt"' "$a" eval "$qwen" --choices q.jsonl
+refuses "no questions" 1 'no questions' "$a" eval "$qwen" --choices empty.txt
+refuses "questions and a text" 2 'choices' "$a" eval "$qwen" empty.txt --choices q.jsonl
+
 refuses "logits into no folder" 1 'missing' \
     "$a" debug logits "$models/gpt2" --ids 1 --out missing/L.st
 refuses "logits into a folder" 1 'folder' \

@@ -218,7 +218,6 @@ void test_run_folder(void **state) {
     eval_options opt = eval_options_default();
     opt.n_threads = 1;
     opt.tokens = 32;
-    opt.rows = 16;
     eval_result e;
     assert_ok(eval_text(m, tok, text, 4001, &opt, &e, err));
     assert_int_equal(e.n_tokens, 4000);
