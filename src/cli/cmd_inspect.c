@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cli/inspect.h"
 #include "cli/options.h"
+#include "model/params_parts.h"
 
 static const cli_option options[] = {
     {"MODEL", NULL, CLI_TEXT, true, offsetof(inspect_args, model), NULL,
@@ -97,9 +98,10 @@ static void add_faults(json_t *all, const survey *s) {
            *unknown = json_array();
     for (int i = 0; i < s->params.n; i++) {
         const param_spec *p = &s->params.spec[i];
-        const tensor_view *t = params_tensor(p, s->files);
+        const tensor_view *t = params_whole(p, s->files);
         char has[SHAPE_TEXT], wants[SHAPE_TEXT];
-        if (!t) json_array_append_new(missing, json_string(p->name));
+        if (params_source(p, s->files).kind == PARAM_MISSING)
+            json_array_append_new(missing, json_string(p->name));
         if (t && !shape_equal(&t->shape, &p->shape))
             json_array_append_new(
                 shapes, json_pack("{s:s, s:s, s:s}", "name", t->name, "shape",

@@ -70,6 +70,17 @@ static void split_qkv(const decoder_state *s, ref all, ref *q, ref *k, ref *v) {
     *v = graph_output(s->g, *q, 2);
 }
 
+/* x within +- clip_qkv. */
+static ref clip(const decoder_state *s, ref x) {
+    graph *g = s->g;
+    const double most = s->c->clip_qkv;
+    const ref limit = graph_scalar(g, graph_type(g, x), most);
+    const ref least = graph_scalar(g, graph_type(g, x), -most);
+    if (most <= 0) return x;
+    return graph_binary(g, BINARY_MAX, graph_binary(g, BINARY_MIN, x, limit),
+                        least);
+}
+
 /* q [.., H, D], k and v [.., G, D] of x [R, C]. */
 static void project(const decoder_state *s, ref x, int layer, ref *q, ref *k,
                     ref *v) {
@@ -81,9 +92,9 @@ static void project(const decoder_state *s, ref x, int layer, ref *q, ref *k,
             *q = decoder_norm(s, *q, ROLE_Q_NORM, layer);
             *k = decoder_norm(s, *k, ROLE_K_NORM, layer);
         }
-        *q = heads(s, *q, H);
-        *k = heads(s, *k, G);
-        *v = heads(s, decoder_linear(s, x, ROLE_V, layer), G);
+        *q = heads(s, clip(s, *q), H);
+        *k = heads(s, clip(s, *k), G);
+        *v = heads(s, clip(s, decoder_linear(s, x, ROLE_V, layer)), G);
         return;
     }
     split_qkv(s, decoder_linear(s, x, ROLE_QKV, layer), q, k, v);

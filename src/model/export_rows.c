@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "model/config_keys.h"
 #include "model/export_int.h"
+#include "model/params_parts.h"
 #include "quant/quant.h"
 
 static bool is_q_or_k(enum param_role r) {
@@ -32,7 +33,7 @@ ar_status export_plan_build(export_plan *out, const model *m,
         const int from = params_find(&m->params, s->role, s->layer);
         t->spec = s;
         t->src =
-            from < 0 ? NULL : params_tensor(&m->params.spec[from], m->files);
+            from < 0 ? NULL : params_whole(&m->params.spec[from], m->files);
         if (!t->src)
             return error_set(err, AR_FORMAT, "there is nothing for \"%s\"",
                              s->name);

@@ -35,6 +35,8 @@ static const char *const golden_models[] = {
     "nemotron",
     "gpt_neox",
     "phi",
+    "mixtral",
+    "qwen3_moe",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 

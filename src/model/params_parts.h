@@ -1,0 +1,48 @@
+/* params_parts.h - how a weight lies in a file: as one tensor, or as several.
+ *
+ * A stack of matrices, one for each expert, may be one tensor, one for each of
+ * them, or two: 4-bit numbers and their scales (MXFP4). */
+#ifndef MODEL_PARAMS_PARTS_H
+#define MODEL_PARAMS_PARTS_H
+
+#include "format/weights.h"
+#include "model/params.h"
+
+enum param_source_kind {
+    PARAM_MISSING,
+    PARAM_WHOLE,
+    PARAM_BY_EXPERT, /* n tensors, params_part */
+    PARAM_MXFP4      /* [E, rows, columns / 32, 16] U8 and their scales */
+};
+
+typedef struct param_source {
+    enum param_source_kind kind;
+    int64_t n;                 /* tensors */
+    const tensor_view *tensor; /* the whole, the first expert's, the blocks */
+    const tensor_view *scales; /* MXFP4 */
+    ar_type type; /* in which params_load_one gives it without a change */
+} param_source;
+
+/* PARAM_MISSING also where an expert's tensor is. */
+param_source params_source(const param_spec *s, const weights *w);
+/* Tensor i of the source; NULL if the file does not have it. */
+const tensor_view *params_part(const param_spec *s, const weights *w,
+                               const param_source *from, int64_t i);
+/* The name that matrix i of a stack has where it lies alone. */
+const char *params_part_name(const param_spec *s, int64_t i,
+                             char out[PARAM_NAME_SIZE + 16]);
+/* Names without a tensor: at most `most` bytes of them at out, with commas;
+ * how many there are. */
+int64_t params_missing(const param_list *p, const weights *w, char *out,
+                       size_t most);
+/* AR_SHAPE, AR_UNSUPPORTED (a type) naming the tensor; of a source that is
+ * there. */
+ar_status params_check_source(const param_spec *s, const weights *w,
+                              ar_error *err);
+/* used [weights_count], zeroed: 1 = a tensor that a weight takes, 2 = one that
+ * files may hold and the model does not need. */
+void params_mark(const param_list *p, const weights *w, unsigned char *used);
+/* The tensor of a weight that is one, in its own shape; else NULL. */
+const tensor_view *params_whole(const param_spec *s, const weights *w);
+
+#endif
