@@ -37,6 +37,8 @@ static const char *const golden_models[] = {
     "phi",
     "mixtral",
     "qwen3_moe",
+    "olmoe",
+    "glm4_moe",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 
