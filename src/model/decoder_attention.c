@@ -110,6 +110,12 @@ static ref write_pool(const decoder_state *s, ref pool, ref x) {
     return graph_reshape(s->g, p, was);
 }
 
+/* [H], 0 where the model has none. */
+static ref sinks(const decoder_state *s, int layer) {
+    const ref x = decoder_param(s, ROLE_SINKS, layer);
+    return x ? graph_cast(s->g, x, s->d->type) : 0;
+}
+
 static ref attend_pages(const decoder_state *s, ref q, ref k, ref v,
                         int layer) {
     decoder_pages *p = s->d->pages;
@@ -120,9 +126,9 @@ static ref attend_pages(const decoder_state *s, ref q, ref k, ref v,
     a.paged.softcap = s->c->attn_softcap;
     a.paged.window = s->c->window[layer];
     a.paged.page = p->page;
-    const ref in[] = {q,        p->k_pool[layer], p->v_pool[layer],
-                      p->table, p->sequence,      s->d->positions};
-    return graph_op(s->g, OP_ATTENTION_PAGED, &a, in, 6);
+    const ref in[] = {q,           p->k_pool[layer], p->v_pool[layer], p->table,
+                      p->sequence, s->d->positions,  sinks(s, layer)};
+    return graph_op(s->g, OP_ATTENTION_PAGED, &a, in, 7);
 }
 
 static ref attend_row(const decoder_state *s, ref q, ref k, ref v, int layer) {
@@ -131,7 +137,8 @@ static ref attend_row(const decoder_state *s, ref q, ref k, ref v, int layer) {
     a.attention.softcap = s->c->attn_softcap;
     a.attention.window = s->c->window[layer];
     a.attention.causal = 1;
-    return graph_attention(s->g, q, k, v, &a.attention);
+    const ref in[] = {q, k, v, sinks(s, layer)};
+    return graph_op(s->g, OP_ATTENTION, &a, in, 4);
 }
 
 ref decoder_attention(const decoder_state *s, ref x, int layer) {

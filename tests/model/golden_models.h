@@ -39,6 +39,7 @@ static const char *const golden_models[] = {
     "qwen3_moe",
     "olmoe",
     "glm4_moe",
+    "gpt_oss",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 
