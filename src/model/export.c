@@ -68,7 +68,7 @@ static int make_extras(extra out[MOST_EXTRAS], const model_config *c) {
 /* The nearest to the type asked for that the tensor and the format can have. */
 static ar_type possible(const export_tensor *t, ar_type type, bool to_gguf) {
     const shape *s = &t->spec->shape;
-    const bool vector = s->rank < 2 || t->spec->role == ROLE_POS_EMBED;
+    const bool vector = s->rank < 2 || !t->spec->blocks;
     if (to_gguf && vector) return AR_F32;
     if (type == AR_F16 || type == AR_BF16) return type;
     const bool kept = type == t->src->type && t->form == EXPORT_SAME;
@@ -166,6 +166,7 @@ static ar_status write_gguf(const model *m, const char *arch, bool pairs,
     to.gguf = true;
     to.conv1d = false;
     to.norm_offset = 0;
+    to.experts_fused = to.experts_turned = false;
     ar_status s = export_plan_build(&p, m, &to, pairs, err);
     if (s == AR_OK) s = gguf_create(&w, path, err);
     if (s == AR_OK) {
@@ -254,6 +255,16 @@ static ar_status write_config(const export_plan *p, const char *folder,
     return s;
 }
 
+/* A stack lies as one tensor for each expert where its scheme has names for
+ * them. */
+static void declare(st_writer *w, const param_spec *s, ar_type t) {
+    char name[PARAM_NAME_SIZE + 16];
+    const shape one = shape2(s->shape.dim[1], s->shape.dim[2]);
+    if (!s->parts[0]) st_declare(w, s->name, t, &s->shape);
+    for (int64_t i = 0; s->parts[0] && i < s->shape.dim[0]; i++)
+        st_declare(w, params_part_name(s, i, name), t, &one);
+}
+
 static ar_status write_st(const export_plan *p, const char *folder,
                           const export_options *o, ar_error *err) {
     char path[4200];
@@ -262,8 +273,7 @@ static ar_status write_st(const export_plan *p, const char *folder,
     TRY(st_create(&w, path, err));
     st_meta(w, "format", "pt");
     for (int i = 0; i < p->params.n; i++)
-        st_declare(w, p->tensors[i].spec->name, p->tensors[i].type,
-                   &p->tensors[i].spec->shape);
+        declare(w, p->tensors[i].spec, p->tensors[i].type);
     ar_status s = AR_OK;
     for (int i = 0; s == AR_OK && i < p->params.n; i++) {
         s = export_rows(&p->tensors[i], put_st, w, err);
@@ -284,6 +294,8 @@ ar_status export_folder(const model *m, const char *folder,
     to.conv1d = traits->conv1d;
     to.norm_offset = traits->norm_offset;
     to.rope_interleaved = traits->rope_interleaved;
+    to.experts_fused = traits->experts_fused;
+    to.experts_turned = traits->experts_turned;
     export_gguf_arch(m->config.arch, &pairs);
     ar_status s = export_plan_build(&p, m, &to, pairs, err);
     if (s == AR_OK) {

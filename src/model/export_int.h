@@ -3,6 +3,7 @@
 #define MODEL_EXPORT_INT_H
 
 #include "model/model.h"
+#include "model/params_parts.h"
 
 /* How a weight's rows come from those of its tensor. */
 enum export_form {
@@ -14,7 +15,10 @@ enum export_form {
 
 typedef struct export_tensor {
     const param_spec *spec; /* of the file that is written */
-    const tensor_view *src;
+    param_source from;
+    const tensor_view *src; /* the first tensor of the source */
+    const param_spec *src_spec;
+    const weights *files;
     ar_type type;
     enum export_form form;
     int64_t head, turned; /* rows of a head, and those that rotate */

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "model/config_keys.h"
 #include "model/export_int.h"
-#include "model/params_parts.h"
 #include "quant/quant.h"
 
 static bool is_q_or_k(enum param_role r) {
@@ -16,6 +15,27 @@ static bool is_norm(enum param_role r) {
     return r == ROLE_ATTN_NORM || r == ROLE_MLP_NORM || r == ROLE_FINAL_NORM ||
            r == ROLE_ATTN_POST_NORM || r == ROLE_MLP_POST_NORM ||
            r == ROLE_Q_NORM || r == ROLE_K_NORM;
+}
+
+/* What a weight is made of. */
+static ar_status find_source(export_tensor *t, const model *m,
+                             const param_spec *from, ar_error *err) {
+    if (!from)
+        return error_set(err, AR_UNSUPPORTED,
+                         "the model has no weight of the form of \"%s\"",
+                         t->spec->name);
+    t->files = m->files;
+    t->src_spec = from;
+    t->from = params_source(from, m->files);
+    t->src = t->from.tensor;
+    if (t->from.kind == PARAM_MXFP4 || from->turned != t->spec->turned)
+        return error_set(err, AR_UNSUPPORTED,
+                         "\"%s\" is packed in a way that cannot be written "
+                         "as \"%s\"",
+                         from->name, t->spec->name);
+    if (t->src) return AR_OK;
+    return error_set(err, AR_FORMAT, "there is nothing for \"%s\"",
+                     t->spec->name);
 }
 
 ar_status export_plan_build(export_plan *out, const model *m,
@@ -32,11 +52,7 @@ ar_status export_plan_build(export_plan *out, const model *m,
         export_tensor *t = &out->tensors[i];
         const int from = params_find(&m->params, s->role, s->layer);
         t->spec = s;
-        t->src =
-            from < 0 ? NULL : params_whole(&m->params.spec[from], m->files);
-        if (!t->src)
-            return error_set(err, AR_FORMAT, "there is nothing for \"%s\"",
-                             s->name);
+        TRY(find_source(t, m, from < 0 ? NULL : &m->params.spec[from], err));
         t->head = to->head_dim;
         t->turned = to->rope_dims;
         if (s->matrix && to->conv1d != m->config.conv1d)
@@ -116,8 +132,9 @@ static bool one_row(const export_tensor *t, rows *r, int64_t i) {
     return encode(t, r->row, r->bytes, r->columns);
 }
 
-ar_status export_rows(const export_tensor *t, export_put *put, void *file,
-                      ar_error *err) {
+/* One tensor of the source, from its first row to its last. */
+static ar_status part_rows(const export_tensor *t, export_put *put, void *file,
+                           ar_error *err) {
     rows r = {0};
     ar_status s = open_rows(&r, t, err);
     const bool raw = t->type == t->src->type && t->offset == 0 && !r.whole;
@@ -140,4 +157,18 @@ ar_status export_rows(const export_tensor *t, export_put *put, void *file,
     mem_free(r.row);
     mem_free(r.bytes);
     return s;
+}
+
+ar_status export_rows(const export_tensor *t, export_put *put, void *file,
+                      ar_error *err) {
+    if (t->from.kind != PARAM_BY_EXPERT) return part_rows(t, put, file, err);
+    param_spec one = *t->spec;
+    one.shape = shape2(one.shape.dim[1], one.shape.dim[2]);
+    export_tensor part = *t;
+    part.spec = &one;
+    for (int64_t i = 0; i < t->from.n; i++) {
+        part.src = params_part(t->src_spec, t->files, &t->from, i);
+        TRY(part_rows(&part, put, file, err));
+    }
+    return AR_OK;
 }

@@ -141,6 +141,8 @@ static ar_status add(param_list *out, const model_config *c, ar_type t,
     s->layer = layer;
     s->shape = shape_of(c, &f);
     s->matrix = f.form == FORM_LINEAR && f.place == PLACE_LAYER;
+    s->blocks = f.form != FORM_VECTOR && f.init != CLASS_BIAS &&
+                f.init != CLASS_POS_EMBED && role != ROLE_ROUTER;
     s->turned = f.form == FORM_STACK && c->experts_turned;
     set_name(s->name, pattern, layer);
     const char *parts = parts_of(out->names, role);

@@ -34,6 +34,7 @@ typedef struct param_spec {
     double init_scale; /* std, half width or the constant */
     bool turned;       /* a stack of [in, out] */
     bool matrix;       /* a 2-D weight of a linear map inside a layer: Muon */
+    bool blocks;       /* may be quantised: no router, no table of biases */
     bool decay;        /* weight decay applies */
     int64_t offset;    /* bytes from the start of the parameter block */
 } param_spec;

@@ -42,8 +42,9 @@ static void there_and_back(const char *name, double tolerance) {
 void test_export_and_back(void **state) {
     (void)state;
     static const char *const exact[] = {
-        "gpt2",  "llama", "llama_bf16", "llama_f16",  "qwen2",
-        "qwen3", "phi3",  "olmo2",      "starcoder2", "granite"};
+        "gpt2",    "llama",     "llama_bf16", "llama_f16",  "qwen2",
+        "qwen3",   "phi3",      "olmo2",      "starcoder2", "granite",
+        "mixtral", "qwen3_moe", "olmoe",      "glm4_moe"};
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++)
         there_and_back(exact[i], 0);
     there_and_back("gemma", 2.5e-7); /* 1 + w is rounded */
