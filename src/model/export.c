@@ -71,7 +71,8 @@ static ar_type possible(const export_tensor *t, ar_type type, bool to_gguf) {
     const bool vector = s->rank < 2 || !t->spec->blocks;
     if (to_gguf && vector) return AR_F32;
     if (type == AR_F16 || type == AR_BF16) return type;
-    const bool kept = type == t->src->type && t->form == EXPORT_SAME;
+    const bool kept = type == t->from.type &&
+                      (t->form == EXPORT_SAME || t->form == EXPORT_EXPERTS);
     const bool fits = to_gguf && quant_holds(type, s->dim[s->rank - 1]) &&
                       (kept || quant_can_encode(type));
     return fits ? type : AR_F32;
@@ -81,8 +82,8 @@ static void choose_types(export_plan *p, const export_options *o) {
     for (int i = 0; i < p->params.n; i++) {
         export_tensor *t = &p->tensors[i];
         ar_type type =
-            o->choose ? o->choose(o->ctx, t->spec, t->src->type) : o->type;
-        if (type == AR_NONE) type = t->src->type;
+            o->choose ? o->choose(o->ctx, t->spec, t->from.type) : o->type;
+        if (type == AR_NONE) type = t->from.type;
         t->type = possible(t, type, p->config.gguf);
     }
 }

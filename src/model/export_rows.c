@@ -17,10 +17,34 @@ static bool is_norm(enum param_role r) {
            r == ROLE_Q_NORM || r == ROLE_K_NORM;
 }
 
+/* Gate and up that lie as alternate outputs of one stack. */
+static const param_spec *find_fused(export_tensor *t, const model *m) {
+    static const struct {
+        enum param_role role, fused;
+        int64_t first;
+    } halves[] = {
+        {ROLE_EXPERTS_GATE, ROLE_EXPERTS_GATE_UP, 0},
+        {ROLE_EXPERTS_UP, ROLE_EXPERTS_GATE_UP, 1},
+        {ROLE_EXPERTS_GATE_BIAS, ROLE_EXPERTS_GATE_UP_BIAS, 0},
+        {ROLE_EXPERTS_UP_BIAS, ROLE_EXPERTS_GATE_UP_BIAS, 1},
+    };
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+        if (halves[i].role != t->spec->role) continue;
+        const int from =
+            params_find(&m->params, halves[i].fused, t->spec->layer);
+        t->first = halves[i].first;
+        t->step = 2;
+        t->form = EXPORT_EXPERTS;
+        return from < 0 ? NULL : &m->params.spec[from];
+    }
+    return NULL;
+}
+
 /* What a weight is made of. */
-static ar_status find_source(export_tensor *t, const model *m,
-                             const param_spec *from, ar_error *err) {
-    if (!from)
+static ar_status find_source(export_tensor *t, const model *m, ar_error *err) {
+    const int i = params_find(&m->params, t->spec->role, t->spec->layer);
+    const param_spec *from = i < 0 ? find_fused(t, m) : &m->params.spec[i];
+    if (!from || t->spec->turned)
         return error_set(err, AR_UNSUPPORTED,
                          "the model has no weight of the form of \"%s\"",
                          t->spec->name);
@@ -28,11 +52,7 @@ static ar_status find_source(export_tensor *t, const model *m,
     t->src_spec = from;
     t->from = params_source(from, m->files);
     t->src = t->from.tensor;
-    if (t->from.kind == PARAM_MXFP4 || from->turned != t->spec->turned)
-        return error_set(err, AR_UNSUPPORTED,
-                         "\"%s\" is packed in a way that cannot be written "
-                         "as \"%s\"",
-                         from->name, t->spec->name);
+    if (t->from.kind == PARAM_MXFP4 || from->turned) t->form = EXPORT_EXPERTS;
     if (t->src) return AR_OK;
     return error_set(err, AR_FORMAT, "there is nothing for \"%s\"",
                      t->spec->name);
@@ -50,9 +70,9 @@ ar_status export_plan_build(export_plan *out, const model *m,
     for (int i = 0; i < out->params.n; i++) {
         const param_spec *s = &out->params.spec[i];
         export_tensor *t = &out->tensors[i];
-        const int from = params_find(&m->params, s->role, s->layer);
         t->spec = s;
-        TRY(find_source(t, m, from < 0 ? NULL : &m->params.spec[from], err));
+        t->step = 1;
+        TRY(find_source(t, m, err));
         t->head = to->head_dim;
         t->turned = to->rope_dims;
         if (s->matrix && to->conv1d != m->config.conv1d)
@@ -161,6 +181,7 @@ static ar_status part_rows(const export_tensor *t, export_put *put, void *file,
 
 ar_status export_rows(const export_tensor *t, export_put *put, void *file,
                       ar_error *err) {
+    if (t->form == EXPORT_EXPERTS) return export_experts(t, put, file, err);
     if (t->from.kind != PARAM_BY_EXPERT) return part_rows(t, put, file, err);
     param_spec one = *t->spec;
     one.shape = shape2(one.shape.dim[1], one.shape.dim[2]);
