@@ -160,18 +160,21 @@ static bool same_parts(const model_config *a, const model_config *b) {
            a->norm == b->norm;
 }
 
-static bool same_experts(const model_config *a, const model_config *b) {
+static bool same_routing(const model_config *a, const model_config *b) {
     for (int64_t l = 0; l < a->n_layers; l++)
         if (config_is_moe(a, l) != config_is_moe(b, l)) return false;
+    return a->route == b->route && a->group_score == b->group_score &&
+           a->route_bias == b->route_bias && a->norm_topk == b->norm_topk &&
+           a->n_expert_groups == b->n_expert_groups &&
+           a->n_groups_used == b->n_groups_used &&
+           near(or_one(a->routed_scale), or_one(b->routed_scale));
+}
+
+static bool same_experts(const model_config *a, const model_config *b) {
     return a->n_experts == b->n_experts &&
            a->n_experts_used == b->n_experts_used &&
            a->n_ff_expert == b->n_ff_expert &&
            a->n_shared_experts == b->n_shared_experts &&
-           a->n_expert_groups == b->n_expert_groups &&
-           a->n_groups_used == b->n_groups_used && a->route == b->route &&
-           a->group_score == b->group_score && a->route_bias == b->route_bias &&
-           a->norm_topk == b->norm_topk &&
-           near(or_one(a->routed_scale), or_one(b->routed_scale)) &&
            a->bias_experts == b->bias_experts && a->sinks == b->sinks &&
            near(a->gate_limit, b->gate_limit) &&
            near(a->gate_alpha, b->gate_alpha) && near(a->clip_qkv, b->clip_qkv);
@@ -191,7 +194,8 @@ static bool same_scales(const model_config *a, const model_config *b) {
 const char *export_difference(const model_config *a, const model_config *b) {
     if (!same_sizes(a, b)) return "sizes";
     if (!same_parts(a, b)) return "biases, norms or tied head";
-    if (a->n_experts && !same_experts(a, b)) return "experts";
+    if (a->n_experts && !(same_experts(a, b) && same_routing(a, b)))
+        return "experts";
     if (a->act != b->act) return "activation";
     if (!near(a->norm_eps, b->norm_eps)) return "epsilon of the norms";
     if (!same_scales(a, b)) return "scales";

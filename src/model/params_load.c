@@ -69,15 +69,32 @@ static ar_status check_left_over(const param_list *p, const weights *w,
     return AR_OK;
 }
 
+/* As many names as a sentence has room for, with commas between. */
+typedef struct names {
+    char text[160];
+    size_t used;
+    bool cut;
+} names;
+
+static void add_name(void *ctx, const char *name) {
+    names *x = ctx;
+    const char *comma = x->used ? ", " : "";
+    const size_t size = strlen(comma) + strlen(name);
+    x->cut = x->cut || x->used + size >= sizeof x->text;
+    if (x->cut) return;
+    snprintf(x->text + x->used, sizeof x->text - x->used, "%s%s", comma, name);
+    x->used += size;
+}
+
 static ar_status check_missing(const param_list *p, const weights *w,
                                ar_error *err) {
-    char names[160];
-    const int64_t n = params_missing(p, w, names, sizeof names);
+    names x = {0};
+    const int64_t n = params_missing(p, w, add_name, &x);
     if (n == 0) return AR_OK;
     if (n == 1)
-        return error_set(err, AR_FORMAT, "there is no tensor \"%s\"", names);
-    return error_set(err, AR_FORMAT, "%lld tensors are missing: %s",
-                     (long long)n, names);
+        return error_set(err, AR_FORMAT, "there is no tensor \"%s\"", x.text);
+    return error_set(err, AR_FORMAT, "%lld tensors are missing: %s%s",
+                     (long long)n, x.text, x.cut ? " ..." : "");
 }
 
 ar_status params_check(const param_list *p, const weights *w, ar_error *err) {

@@ -88,55 +88,26 @@ const tensor_view *params_whole(const param_spec *s, const weights *w) {
 
 /* ---- checks ---- */
 
-/* Names that fit, with commas between. */
-typedef struct names {
-    char *out;
-    size_t most, used;
-    int64_t n;
-} names;
-
-static void add_name(names *x, const char *name) {
-    const size_t size = strlen(name) + (x->n ? 2 : 0);
-    if (x->used + size < x->most) {
-        snprintf(x->out + x->used, x->most - x->used, "%s%s", x->n ? ", " : "",
-                 name);
-        x->used += size;
-    }
-    x->n++;
-}
-
-int64_t params_missing(const param_list *p, const weights *w, char *out,
-                       size_t most) {
-    names x = {.out = out, .most = most};
+int64_t params_missing(const param_list *p, const weights *w,
+                       params_name_fn *fn, void *ctx) {
     char name[NAME_ROOM];
-    out[0] = 0;
+    int64_t n = 0;
     for (int i = 0; i < p->n; i++) {
         const param_spec *s = &p->spec[i];
         if (params_source(s, w).kind != PARAM_MISSING) continue;
         int64_t found = 0;
         const int64_t E = s->parts[0] && is_stack(s) ? s->shape.dim[0] : 0;
-        for (int64_t k = 0; k < E; k++) found += expert(s, w, k) != NULL;
         const bool alone = E && strncmp(s->name, "blk.", 4) != 0;
-        if (!found) add_name(&x, alone ? s->parts : s->name);
+        for (int64_t k = 0; k < E; k++) found += expert(s, w, k) != NULL;
+        if (!found) fn(ctx, alone ? s->parts : s->name);
+        n += !found;
         for (int64_t k = 0; found && k < E; k++)
-            if (!expert(s, w, k)) add_name(&x, params_part_name(s, k, name));
+            if (!expert(s, w, k)) {
+                fn(ctx, params_part_name(s, k, name));
+                n++;
+            }
     }
-    return x.n;
-}
-
-static ar_status wrong_shape(const tensor_view *t, const shape *want,
-                             ar_error *err) {
-    char has[SHAPE_TEXT], wants[SHAPE_TEXT];
-    return error_set(err, AR_SHAPE, "tensor \"%s\" is %s, expected %s", t->name,
-                     shape_text(&t->shape, has), shape_text(want, wants));
-}
-
-static ar_status check_part(const tensor_view *t, const shape *want,
-                            ar_error *err) {
-    if (!shape_equal(&t->shape, want)) return wrong_shape(t, want, err);
-    if (type_is_float(t->type) || quant_is_block(t->type)) return AR_OK;
-    return error_set(err, AR_UNSUPPORTED, "tensor \"%s\" is %s", t->name,
-                     ar_type_name(t->type));
+    return n;
 }
 
 /* Rows are outputs, whatever the weight's own order is. */
@@ -147,33 +118,58 @@ static int64_t columns_of(const param_spec *s) {
     return s->shape.dim[2 - s->turned];
 }
 
-static ar_status check_mxfp4(const param_spec *s, const param_source *from,
-                             ar_error *err) {
-    const int64_t E = s->shape.dim[0], C = columns_of(s);
-    const shape blocks =
-        shape4(E, rows_of(s), C / MXFP4_GROUP, MXFP4_GROUP / 2);
-    const shape scales = shape3(E, rows_of(s), C / MXFP4_GROUP);
-    if (C % MXFP4_GROUP || !shape_equal(&from->tensor->shape, &blocks))
-        return wrong_shape(from->tensor, &blocks, err);
-    if (!shape_equal(&from->scales->shape, &scales))
-        return wrong_shape(from->scales, &scales, err);
-    if (from->tensor->type == AR_U8 && from->scales->type == AR_U8)
-        return AR_OK;
-    return error_set(err, AR_UNSUPPORTED,
-                     "tensor \"%s\" is %s, its scales are %s",
-                     from->tensor->name, ar_type_name(from->tensor->type),
-                     ar_type_name(from->scales->type));
+/* Of tensor i of the source. */
+static shape wanted_shape(const param_spec *s, const param_source *from,
+                          int64_t i) {
+    const int64_t E = s->shape.dim[0];
+    if (from->kind == PARAM_BY_EXPERT)
+        return shape2(s->shape.dim[1], s->shape.dim[2]);
+    if (from->kind != PARAM_MXFP4) return s->shape;
+    const int64_t n = columns_of(s) / MXFP4_GROUP;
+    return i ? shape3(E, rows_of(s), n)
+             : shape4(E, rows_of(s), n, MXFP4_GROUP / 2);
+}
+
+static bool type_is_right(const param_source *from, ar_type t) {
+    if (from->kind == PARAM_MXFP4) return t == AR_U8;
+    return type_is_float(t) || quant_is_block(t);
+}
+
+int64_t params_misshapen(const param_list *p, const weights *w,
+                         params_shape_fn *fn, void *ctx) {
+    int64_t n = 0;
+    for (int i = 0; i < p->n; i++) {
+        const param_spec *s = &p->spec[i];
+        const param_source from = params_source(s, w);
+        for (int64_t k = 0; k < from.n; k++) {
+            const tensor_view *t = params_part(s, w, &from, k);
+            const shape want = wanted_shape(s, &from, k);
+            if (shape_equal(&t->shape, &want)) continue;
+            fn(ctx, t, &want);
+            n++;
+        }
+    }
+    return n;
 }
 
 ar_status params_check_source(const param_spec *s, const weights *w,
                               ar_error *err) {
     const param_source from = params_source(s, w);
-    if (from.kind == PARAM_WHOLE)
-        return check_part(from.tensor, &s->shape, err);
-    if (from.kind == PARAM_MXFP4) return check_mxfp4(s, &from, err);
-    const shape one = shape2(s->shape.dim[1], s->shape.dim[2]);
-    for (int64_t i = 0; i < from.n; i++)
-        TRY(check_part(expert(s, w, i), &one, err));
+    char has[SHAPE_TEXT], wants[SHAPE_TEXT];
+    for (int64_t i = 0; i < from.n; i++) {
+        const tensor_view *t = params_part(s, w, &from, i);
+        const shape want = wanted_shape(s, &from, i);
+        if (!shape_equal(&t->shape, &want))
+            return error_set(err, AR_SHAPE, "tensor \"%s\" is %s, expected %s",
+                             t->name, shape_text(&t->shape, has),
+                             shape_text(&want, wants));
+        if (!type_is_right(&from, t->type))
+            return error_set(err, AR_UNSUPPORTED, "tensor \"%s\" is %s",
+                             t->name, ar_type_name(t->type));
+    }
+    if (from.kind == PARAM_MXFP4 && columns_of(s) % MXFP4_GROUP)
+        return error_set(err, AR_SHAPE, "tensor \"%s\" holds rows of %lld",
+                         from.tensor->name, (long long)columns_of(s));
     return AR_OK;
 }
 

@@ -31,10 +31,15 @@ const tensor_view *params_part(const param_spec *s, const weights *w,
 /* The name that matrix i of a stack has where it lies alone. */
 const char *params_part_name(const param_spec *s, int64_t i,
                              char out[PARAM_NAME_SIZE + 16]);
-/* Names without a tensor: at most `most` bytes of them at out, with commas;
- * how many there are. */
-int64_t params_missing(const param_list *p, const weights *w, char *out,
-                       size_t most);
+/* Gives every name without a tensor to fn; how many there are. */
+typedef void params_name_fn(void *ctx, const char *name);
+int64_t params_missing(const param_list *p, const weights *w,
+                       params_name_fn *fn, void *ctx);
+/* The same for tensors of another shape than they should have. */
+typedef void params_shape_fn(void *ctx, const tensor_view *t,
+                             const shape *want);
+int64_t params_misshapen(const param_list *p, const weights *w,
+                         params_shape_fn *fn, void *ctx);
 /* AR_SHAPE, AR_UNSUPPORTED (a type) naming the tensor; of a source that is
  * there. */
 ar_status params_check_source(const param_spec *s, const weights *w,
