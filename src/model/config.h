@@ -201,6 +201,9 @@ ar_status config_check(const model_config *c, ar_error *err);
 /* Another context length; windows that come from a pattern follow. */
 void config_set_context(model_config *c, int64_t n_ctx);
 
+/* As the model is saved: experts that lay in blocks are plain numbers. */
+void config_unpack(model_config *c);
+
 /* A named configuration of presets.def: "tiny",
  * "gpt2-124m", "ar-d8", "gpt_karpathy" ...; n_vocab may be changed after. */
 ar_status config_preset(model_config *out, const char *name, ar_error *err);

@@ -142,6 +142,10 @@ ar_status config_read_moe(model_config *c, const json_t *root, ar_error *err) {
     return read_layers(c, root, err);
 }
 
+void config_unpack(model_config *c) {
+    c->experts_turned = !c->gguf && arch_table[c->arch].traits.experts_turned;
+}
+
 static ar_status check_groups(const model_config *c, ar_error *err) {
     const int64_t E = c->n_experts, n = c->n_expert_groups;
     const int64_t used = c->n_groups_used;

@@ -256,16 +256,6 @@ static ar_status write_config(const export_plan *p, const char *folder,
     return s;
 }
 
-/* A stack lies as one tensor for each expert where its scheme has names for
- * them. */
-static void declare(st_writer *w, const param_spec *s, ar_type t) {
-    char name[PARAM_NAME_SIZE + 16];
-    const shape one = shape2(s->shape.dim[1], s->shape.dim[2]);
-    if (!s->parts[0]) st_declare(w, s->name, t, &s->shape);
-    for (int64_t i = 0; s->parts[0] && i < s->shape.dim[0]; i++)
-        st_declare(w, params_part_name(s, i, name), t, &one);
-}
-
 static ar_status write_st(const export_plan *p, const char *folder,
                           const export_options *o, ar_error *err) {
     char path[4200];
@@ -274,7 +264,7 @@ static ar_status write_st(const export_plan *p, const char *folder,
     TRY(st_create(&w, path, err));
     st_meta(w, "format", "pt");
     for (int i = 0; i < p->params.n; i++)
-        declare(w, p->tensors[i].spec, p->tensors[i].type);
+        params_declare(w, p->tensors[i].spec, p->tensors[i].type);
     ar_status s = AR_OK;
     for (int i = 0; s == AR_OK && i < p->params.n; i++) {
         s = export_rows(&p->tensors[i], put_st, w, err);

@@ -86,6 +86,14 @@ const tensor_view *params_whole(const param_spec *s, const weights *w) {
     return from.kind == PARAM_WHOLE ? from.tensor : NULL;
 }
 
+void params_declare(st_writer *w, const param_spec *s, ar_type t) {
+    char name[NAME_ROOM];
+    const shape one = shape2(s->shape.dim[1], s->shape.dim[2]);
+    if (!s->parts[0]) st_declare(w, s->name, t, &s->shape);
+    for (int64_t i = 0; s->parts[0] && i < s->shape.dim[0]; i++)
+        st_declare(w, params_part_name(s, i, name), t, &one);
+}
+
 /* ---- checks ---- */
 
 int64_t params_missing(const param_list *p, const weights *w,

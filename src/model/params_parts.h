@@ -44,6 +44,9 @@ int64_t params_misshapen(const param_list *p, const weights *w,
  * there. */
 ar_status params_check_source(const param_spec *s, const weights *w,
                               ar_error *err);
+/* Declares a weight in the form of folders: a stack is one tensor for each
+ * expert where its scheme has names for them.  The bytes are the same. */
+void params_declare(st_writer *w, const param_spec *s, ar_type t);
 /* used [weights_count], zeroed: 1 = a tensor that a weight takes, 2 = one that
  * files may hold and the model does not need. */
 void params_mark(const param_list *p, const weights *w, unsigned char *used);
