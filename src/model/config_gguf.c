@@ -270,6 +270,17 @@ static ar_status read_scores(model_config *c, const source *s, json_t *root,
     return AR_OK;
 }
 
+/* Is there a tensor blk.#.name in any layer? */
+static bool any_layer_has(const model_config *c, const source *s,
+                          const char *name) {
+    char full[NAME_SIZE];
+    for (int64_t l = 0; l < c->n_layers; l++) {
+        snprintf(full, sizeof full, "blk.%lld.%s", (long long)l, name);
+        if (has(s, full)) return true;
+    }
+    return false;
+}
+
 /* Layers with experts are those with a router; layers behind the last are for
  * guessing ahead and are counted in the file. */
 static ar_status read_experts(model_config *c, const source *s, json_t *root,
@@ -277,6 +288,10 @@ static ar_status read_experts(model_config *c, const source *s, json_t *root,
     char name[64];
     if (!c->moe_keys) return AR_OK;
     TRY(read_scores(c, s, root, err));
+    if (c->moe_keys & MOE_KEYS_ROUTED) {
+        c->route_bias = any_layer_has(c, s, "exp_probs_b.bias");
+        c->group_score = c->route_bias ? GROUP_BEST_TWO : GROUP_BEST;
+    }
     TRY(config_read_moe(c, root, err));
     for (int64_t l = 0; l < c->n_layers; l++) {
         snprintf(name, sizeof name, "blk.%lld.ffn_gate_inp.weight",
