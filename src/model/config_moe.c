@@ -167,7 +167,7 @@ static ar_status check_groups(const model_config *c, ar_error *err) {
 }
 
 ar_status config_check_moe(const model_config *c, ar_error *err) {
-    const int64_t most = 1 << 16;
+    const int64_t most = 1 << 12;
     if (c->n_experts == 0) return AR_OK;
     if (c->n_experts < 0 || c->n_experts > most)
         return error_set(err, AR_RANGE, "%lld experts, not 0 .. %lld",

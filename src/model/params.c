@@ -36,7 +36,7 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     const int64_t GD = c->n_kv_heads * c->head_dim;
     const int64_t E = c->n_experts, FE = c->n_ff_expert;
     const int64_t FS = c->n_shared_experts * FE;
-    const bool MOE = config_is_moe(c, l);
+    const bool MOE = l >= 0 && config_is_moe(c, l);
     const bool PRE = c->branch_norm != BRANCH_POST;
     const bool MLP_PRE = PRE && (!c->parallel || c->two_norms);
     const bool POST = c->branch_norm != BRANCH_PRE;

@@ -128,6 +128,44 @@ void test_moe_turned(void **state) {
     model_close(m);
 }
 
+/* Layers behind the last are passed over if the configuration counts them. */
+void test_moe_ahead(void **state) {
+    (void)state;
+    char path[700], *text;
+    size_t size;
+    model *m;
+    st_writer *w;
+    const float x[2] = {0};
+    const shape two = shape1(2);
+    const char *folder = changed("glm4_moe", NULL, 0);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    assert_ok(model_open(&m, golden_model("glm4_moe", ""), err));
+    assert_ok(st_create(&w, path, err));
+    for (int64_t i = 0; i < weights_count(m->files); i++) {
+        const tensor_view *t = weights_get(m->files, i);
+        st_declare(w, t->name, t->type, &t->shape);
+    }
+    st_declare(w, "model.layers.3.eh_proj.weight", AR_F32, &two);
+    for (int64_t i = 0; i < weights_count(m->files); i++) {
+        const tensor_view *t = weights_get(m->files, i);
+        st_data(w, t->data, t->size);
+    }
+    st_data(w, x, sizeof x);
+    assert_ok(st_commit(w, err));
+    model_close(m);
+    assert_fails(AR_FORMAT, "eh_proj", model_open(&m, folder, err));
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    assert_ok(file_read(path, 1 << 20, &text, &size, err));
+    char *at = strstr(text, "\"num_nextn_predict_layers\": 0");
+    assert_non_null(at);
+    at[strlen("\"num_nextn_predict_layers\": ")] = '1';
+    assert_ok(file_replace(path, text, size, err));
+    mem_free(text);
+    assert_ok(model_open(&m, folder, err));
+    assert_int_equal(m->config.n_layers, 3);
+    model_close(m);
+}
+
 /* ---- keys ---- */
 
 #define QWEN "{\"model_type\": \"qwen3_moe\", \"num_hidden_layers\": 6, "
