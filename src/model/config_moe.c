@@ -30,6 +30,14 @@ static ar_status read_count(const json_t *root, const char *name, int64_t *out,
     return AR_OK;
 }
 
+/* 0 as a bound would leave nothing, and inside it means none. */
+static ar_status read_clip(model_config *c, const json_t *root, ar_error *err) {
+    const char *key = "clip_qkv";
+    TRY(config_get_real(root, key, &c->clip_qkv, err));
+    if (!config_get(root, key) || c->clip_qkv > 0) return AR_OK;
+    return error_set(err, AR_RANGE, "%s is %g", key, c->clip_qkv);
+}
+
 static ar_status read_keys(model_config *c, const json_t *root, ar_error *err) {
     for (int i = 0; i < N_KEYS; i++) {
         const struct moe_key *k = &keys[i];
@@ -127,12 +135,17 @@ static ar_status read_packing(model_config *c, const json_t *root,
 ar_status config_read_moe(model_config *c, const json_t *root, ar_error *err) {
     if (!c->moe_keys) return AR_OK;
     TRY(read_keys(c, root, err));
+    if (c->moe_keys & MOE_KEYS_CLIP) TRY(read_clip(c, root, err));
     if (c->moe_keys & MOE_KEYS_SCORES) TRY(read_scores(c, root, err));
     if (c->moe_keys & MOE_KEYS_QK_NORM) {
         bool use = c->qk_norm == QK_NORM_HEAD;
         TRY(config_get_bool(root, "use_qk_norm", &use, err));
         c->qk_norm = use ? QK_NORM_HEAD : QK_NORM_NONE;
     }
+    if (c->moe_keys & MOE_KEYS_CLAMP &&
+        (!(c->gate_limit > 0) || c->gate_alpha == 0))
+        return error_set(err, AR_RANGE, "swiglu_limit is %g, swiglu_alpha %g",
+                         c->gate_limit, c->gate_alpha);
     if (c->n_ff_expert == 0) c->n_ff_expert = c->n_ff;
     if (c->n_expert_groups == 0) c->n_expert_groups = 1;
     if (c->n_groups_used == 0) c->n_groups_used = c->n_expert_groups;
@@ -196,8 +209,7 @@ static json_t *key_json(const model_config *c, const struct moe_key *k) {
     const void *field = (const char *)c + k->field;
     if (k->kind == MOE_COUNT) return json_integer(*(const int64_t *)field);
     if (k->kind == MOE_BOOL) return json_boolean(*(const bool *)field);
-    const double x = *(const double *)field;
-    return x != 0 ? json_real(x) : json_null();
+    return json_real(*(const double *)field);
 }
 
 static int write_scores(json_t *o, const model_config *c) {
@@ -224,6 +236,8 @@ int config_write_moe(json_t *o, const model_config *c) {
     for (int i = 0; i < N_KEYS; i++)
         if (keys[i].layouts & c->moe_keys)
             bad |= json_object_set_new(o, keys[i].name, key_json(c, &keys[i]));
+    if (c->clip_qkv > 0)
+        bad |= json_object_set_new(o, "clip_qkv", json_real(c->clip_qkv));
     if (c->moe_keys & MOE_KEYS_SPARSE) bad |= write_dense(o, c);
     if (c->moe_keys & MOE_KEYS_SCORES) bad |= write_scores(o, c);
     if (c->moe_keys & MOE_KEYS_QK_NORM)

@@ -192,6 +192,9 @@ static const struct {
      GLM "\"n_group\": 32, \"topk_group\": 1, \"num_experts_per_tok\": 5}"},
     {AR_RANGE, "n_group", GLM "\"n_group\": 128, \"topk_group\": 9}"},
     {AR_RANGE, "swiglu_limit", OSS "\"swiglu_limit\": -1}"},
+    {AR_RANGE, "swiglu_limit", OSS "\"swiglu_limit\": 0}"},
+    {AR_RANGE, "swiglu_alpha", OSS "\"swiglu_alpha\": 0}"},
+    {AR_RANGE, "clip_qkv", "{\"model_type\": \"olmoe\", \"clip_qkv\": 0}"},
     {AR_UNSUPPORTED, "fp9",
      OSS "\"quantization_config\": {\"quant_method\": \"fp9\"}}"},
 };
