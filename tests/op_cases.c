@@ -169,7 +169,9 @@ static op_attr attr_in(const op_case_program *p) {
     case OP_REDUCE: widen(p, &a.reduce.type); break;
     case OP_ROPE_TABLE: widen(p, &a.rope_table.type); break;
     case OP_RANDOM: widen(p, &a.random.type); break;
-    case OP_MATMUL: widen(p, &a.matmul.compute); break;
+    case OP_MATMUL:
+    case OP_MATMUL_EXPERTS:
+    case OP_MATMUL_EXPERTS_DW: widen(p, &a.matmul.compute); break;
     case OP_XENT:
     case OP_XENT_DXW: widen(p, &a.xent.compute); break;
     default: break;
@@ -180,7 +182,8 @@ static op_attr attr_in(const op_case_program *p) {
 /* The type that a product rounds its operands to, NONE if none. */
 static ar_type compute_type(const op_case *c) {
     switch (c->op) {
-    case OP_MATMUL: return (ar_type)c->attr.matmul.compute;
+    case OP_MATMUL:
+    case OP_MATMUL_EXPERTS: return (ar_type)c->attr.matmul.compute;
     case OP_XENT:
     case OP_XENT_DXW: return (ar_type)c->attr.xent.compute;
     default: return AR_NONE;

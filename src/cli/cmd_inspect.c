@@ -91,21 +91,23 @@ static json_t *tensor_facts(const weights *w) {
     return list;
 }
 
+static void add_missing(void *list, const char *name) {
+    json_array_append_new(list, json_string(name));
+}
+
+static void add_shape(void *list, const tensor_view *t, const shape *want) {
+    char has[SHAPE_TEXT], wants[SHAPE_TEXT];
+    json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", t->name,
+                                          "shape", shape_text(&t->shape, has),
+                                          "expected", shape_text(want, wants)));
+}
+
 /* Weights without a tensor, and those whose tensor has another shape. */
 static void add_faults(json_t *all, const survey *s) {
     json_t *missing = json_array(), *shapes = json_array(),
            *unknown = json_array();
-    for (int i = 0; i < s->params.n; i++) {
-        const param_spec *p = &s->params.spec[i];
-        const tensor_view *t = params_tensor(p, s->files);
-        char has[SHAPE_TEXT], wants[SHAPE_TEXT];
-        if (!t) json_array_append_new(missing, json_string(p->name));
-        if (t && !shape_equal(&t->shape, &p->shape))
-            json_array_append_new(
-                shapes, json_pack("{s:s, s:s, s:s}", "name", t->name, "shape",
-                                  shape_text(&t->shape, has), "expected",
-                                  shape_text(&p->shape, wants)));
-    }
+    params_missing(&s->params, s->files, add_missing, missing);
+    params_misshapen(&s->params, s->files, add_shape, shapes);
     for (int64_t i = 0; i < weights_count(s->files); i++)
         if (s->use[i] == TENSOR_UNKNOWN)
             json_array_append_new(unknown,

@@ -64,6 +64,14 @@ json_t *inspect_model(const survey *s) {
     put_int(o, "key_heads", c->n_kv_heads);
     put_int(o, "head_size", c->head_dim);
     put_int(o, "feed_forward", c->n_ff);
+    if (c->n_experts) {
+        int64_t layers = 0;
+        for (int64_t l = 0; l < c->n_layers; l++) layers += config_is_moe(c, l);
+        put_int(o, "experts", c->n_experts);
+        put_int(o, "experts_used", c->n_experts_used);
+        put_int(o, "expert_width", c->n_ff_expert);
+        put_int(o, "expert_layers", layers);
+    }
     json_object_set_new(o, "tied_head", json_boolean(c->tied));
     add_windows(o, c);
     if (c->pos == POS_ROPE) add_rope(o, c);

@@ -37,3 +37,11 @@ ref graph_linear(graph *g, ref x, ref w, ref bias,
     }
     return folded(g, x, graph_transpose(g, w), bias, attr);
 }
+
+ref graph_experts(graph *g, ref x, ref w, ref ids,
+                  const struct matmul_attr *attr) {
+    op_attr all = {0};
+    if (attr) all.experts.matmul = *attr;
+    const ref in[] = {x, graph_transpose(g, w), ids};
+    return graph_op(g, OP_MATMUL_EXPERTS, &all, in, 3);
+}

@@ -77,6 +77,14 @@ double node_flops(const graph *g, const node *n) {
         const bool bias = n->n_in > 2 && n->in[2];
         return 2 * sums * (double)shape_last(&a) + (bias ? sums : 0);
     }
+    case OP_MATMUL_EXPERTS: {
+        const shape x = graph_shape(g, n->in[0]);
+        return 2 * count(&n->out[0]) * (double)shape_last(&x);
+    }
+    case OP_MATMUL_EXPERTS_DW: {
+        const double rows = count(graph_value(g, n->in[0]));
+        return 2 * rows * count(&n->out[0]) / (double)n->attr.experts.n;
+    }
     case OP_ATTENTION:
     case OP_ATTENTION_DQKV: return attention_flops(g, n);
     case OP_ATTENTION_PAGED: return paged_flops(g, n);
@@ -109,6 +117,12 @@ static double smaller(double a, double b) { return a < b ? a : b; }
 static double input_bytes(const graph *g, const node *n, int k) {
     const double all = value_bytes(graph_value(g, n->in[k]));
     switch (n->op) {
+    case OP_MATMUL_EXPERTS: { /* the matrices that ids can name */
+        const shape w = graph_shape(g, n->in[1]);
+        const double one = all / (double)w.dim[0];
+        const double rows = count(graph_value(g, n->in[2]));
+        return k == 1 ? smaller(all, rows * one) : all;
+    }
     case OP_EMBED: /* the rows that ids name */
     case OP_GATHER: return k == 0 ? smaller(all, value_bytes(&n->out[0])) : all;
     case OP_STORE: /* the state is only written */

@@ -106,6 +106,10 @@ ref graph_matmul(graph *g, ref a, ref b, const struct matmul_attr *attr);
 /* x [.., C] times w [O, C] transposed, plus bias [O] or 0 -> [.., O]. */
 ref graph_linear(graph *g, ref x, ref w, ref bias,
                  const struct matmul_attr *attr);
+/* x [N, C] or [N, k, C] times the matrices of w [E, O, C] that ids [N, k] name,
+ * transposed -> [N, k, O]. */
+ref graph_experts(graph *g, ref x, ref w, ref ids,
+                  const struct matmul_attr *attr);
 
 /* ---- language models ---- */
 ref graph_embed(graph *g, ref table, ref ids);

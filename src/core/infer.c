@@ -78,8 +78,10 @@ static bool may_have_blocks(const node *n, int input, const value *v) {
     const int last = v->shape.rank - 1;
     if (n->op == OP_PERMUTE) return true;
     if (n->op == OP_EMBED) return input == 0 && v->stride[last] == 1;
-    return n->op == OP_MATMUL && input == 1 && v->shape.rank == 2 &&
-           v->stride[0] == 1;
+    const bool product = n->op == OP_MATMUL || n->op == OP_MATMUL_EXPERTS;
+    const int rank = n->op == OP_MATMUL ? 2 : 3;
+    return product && input == 1 && v->shape.rank == rank &&
+           v->stride[rank - 2] == 1;
 }
 
 ar_status infer_check_blocks(const graph *g, const node *n, ar_error *err) {

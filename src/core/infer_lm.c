@@ -82,6 +82,14 @@ static ar_status attention_shapes(const value *q, const value *k,
                      shape_text(&v->shape, u));
 }
 
+/* One score for each of H heads, where given. */
+static ar_status check_sinks(const graph *g, const node *n, int i, int64_t H,
+                             ar_error *err) {
+    const value *sinks = infer_in(g, n, i);
+    const value want = {.type = infer_in(g, n, 0)->type, .shape = shape1(H)};
+    return sinks ? infer_need_like("sinks", sinks, &want, err) : AR_OK;
+}
+
 static ar_status attention_inputs(const graph *g, node *n, ar_error *err) {
     const value *q = infer_in(g, n, 0), *k = infer_in(g, n, 1);
     TRY(attention_shapes(q, k, infer_in(g, n, 2), err));
@@ -117,6 +125,7 @@ ar_status infer_attention(const graph *g, node *n, ar_error *err) {
     TRY(attention_inputs(g, n, err));
     const value *q = infer_in(g, n, 0), *v = infer_in(g, n, 2);
     const shape o = attention_out(q, v), lse = attention_lse(q);
+    TRY(check_sinks(g, n, 3, q->shape.dim[2], err));
     TRY(infer_out(n, q->type, &o, err));
     return infer_out(n, q->type, &lse, err);
 }
@@ -163,6 +172,7 @@ ar_status infer_attention_paged(const graph *g, node *n, ar_error *err) {
     TRY(infer_need_rank("table", infer_in(g, n, 3), 2, err));
     TRY(infer_need_like("sequence", infer_in(g, n, 4), &row, err));
     TRY(infer_need_like("position", infer_in(g, n, 5), &row, err));
+    TRY(check_sinks(g, n, 6, q->shape.dim[1], err));
     struct paged_attr *a = &n->attr.paged;
     if (!a->page) a->page = k->shape.dim[1];
     if (a->page != k->shape.dim[1])

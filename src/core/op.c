@@ -56,6 +56,8 @@ size_t op_attr_size(enum op_id op) {
         SIZE(LAYER_NORM_DX, norm)
         SIZE(LAYER_NORM_DW, norm)
         SIZE(MATMUL, matmul)
+        SIZE(MATMUL_EXPERTS, experts)
+        SIZE(MATMUL_EXPERTS_DW, experts)
         SIZE(EMBED_DW, embed)
         SIZE(ROPE_TABLE, rope_table)
         SIZE(ROPE, rope)

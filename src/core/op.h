@@ -110,6 +110,9 @@ struct axis_attr { int32_t axis, pad; int64_t n; };
  * type when packed, sums stay f32.  exact: the inference chain, the same bits
  * for any number of rows. */
 struct matmul_attr { int32_t compute, exact; };
+/* n: matrices of MATMUL_EXPERTS_DW's result.  matmul is first, so that the
+ * attribute may be read as that of MATMUL. */
+struct experts_attr { struct matmul_attr matmul; int64_t n; };
 struct norm_attr { double eps, offset; };       /* weight + offset is used */
 struct rope_table_attr { double scale; int32_t type, pad; }; /* of cos, sin */
 struct rope_attr { int32_t interleaved, inverse; };
@@ -137,6 +140,7 @@ typedef union op_attr {
     struct topk_attr topk;
     struct axis_attr axis;
     struct matmul_attr matmul;
+    struct experts_attr experts;
     struct norm_attr norm;
     struct rope_table_attr rope_table;
     struct rope_attr rope;

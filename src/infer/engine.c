@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "infer/engine_state.h"
 #include "model/layer_cache.h"
+#include "model/params_parts.h"
 #include "quant/quant.h"
 
 /* What a name means: a backend, its kernels, the type of everything. */
@@ -68,17 +69,41 @@ static ar_status open_device(engine *e, ar_error *err) {
     return e->be->open(0, &o, &e->dev, err);
 }
 
-/* Can the device use the weight where it lies in its file?  Matrices of 16
- * bits or in blocks are multiplied as they are; but blocks lie along the last
- * dimension, which must be that of the sums. */
-static bool usable_in_place(const engine *e, const param_spec *s,
-                            const tensor_view *t) {
-    const bool matrix = s->shape.rank == 2;
-    if (quant_is_block(t->type)) return matrix && !e->m->config.conv1d;
-    if (t->type != e->type &&
-        !(matrix && (t->type == AR_F16 || t->type == AR_BF16)))
-        return false;
-    return (uintptr_t)t->data % ar_type_size(t->type, 1) == 0;
+/* May a weight have its file's type t in a graph?  Matrices of 16 bits or in
+ * blocks are multiplied as they are; but blocks lie along the last dimension,
+ * which must be that of the sums. */
+static bool usable_as(const engine *e, const param_spec *s, ar_type t) {
+    const bool matrix = s->shape.rank >= 2;
+    const bool turned = s->shape.rank == 2 ? e->m->config.conv1d : s->turned;
+    if (quant_is_block(t)) return matrix && !turned;
+    return t == e->type || (matrix && (t == AR_F16 || t == AR_BF16));
+}
+
+static bool usable_in_place(const param_source *from, ar_type t) {
+    if (from->kind != PARAM_WHOLE) return false;
+    return quant_is_block(t) ||
+           (uintptr_t)from->tensor->data % ar_type_size(t, 1) == 0;
+}
+
+/* Stacks of experts are most of a model: those that must be copied keep their
+ * type too. */
+static void place_weight(engine *e, int i, bool host_memory) {
+    const param_spec *s = &e->params.spec[i];
+    const param_source from = params_source(s, e->m->files);
+    const bool as_is = usable_as(e, s, from.type);
+    const bool in_place =
+        host_memory && as_is && usable_in_place(&from, from.type);
+    const bool keep = in_place || (as_is && s->shape.rank == 3);
+    e->weight_type[i] = keep ? from.type : e->type;
+    if (in_place) {
+        e->weight_slot[i] = e->n_buffers++;
+        e->mapped_size += from.tensor->size;
+        return;
+    }
+    const size_t size = ar_type_size(e->weight_type[i], shape_count(&s->shape));
+    e->weight_slot[i] = SLOT_WEIGHTS;
+    e->weight_offset[i] = (int64_t)e->weights_size;
+    e->weights_size += (size + 63) / 64 * 64;
 }
 
 /* A slot and an offset for every weight. */
@@ -94,20 +119,7 @@ static ar_status place_weights(engine *e, ar_error *err) {
     if (!e->weight_slot || !e->weight_offset || !e->weight_type || !e->buffers)
         return error_set(err, AR_NOMEM, "no memory for %d weights", n);
     e->n_buffers = SLOT_FILE;
-    for (int i = 0; i < n; i++) {
-        const tensor_view *t = params_tensor(&e->params.spec[i], e->m->files);
-        e->weight_type[i] = e->type;
-        if (caps.host_memory && usable_in_place(e, &e->params.spec[i], t)) {
-            e->weight_type[i] = t->type;
-            e->weight_slot[i] = e->n_buffers++;
-            e->mapped_size += t->size;
-            continue;
-        }
-        const int64_t count = shape_count(&e->params.spec[i].shape);
-        e->weight_slot[i] = SLOT_WEIGHTS;
-        e->weight_offset[i] = (int64_t)e->weights_size;
-        e->weights_size += (ar_type_size(e->type, count) + 63) / 64 * 64;
-    }
+    for (int i = 0; i < n; i++) place_weight(e, i, caps.host_memory);
     return AR_OK;
 }
 
@@ -116,16 +128,16 @@ static ar_status place_weights(engine *e, ar_error *err) {
 static ar_status load_weight(engine *e, int i, void *stage, ar_error *err) {
     const param_spec *s = &e->params.spec[i];
     buffer *b = &e->buffers[e->weight_slot[i]];
-    const size_t size = ar_type_size(e->type, shape_count(&s->shape));
+    const ar_type type = e->weight_type[i];
+    const size_t size = ar_type_size(type, shape_count(&s->shape));
     if (e->weight_slot[i] >= SLOT_FILE) {
-        const tensor_view *t = params_tensor(s, e->m->files);
+        const tensor_view *t = params_whole(s, e->m->files);
         return e->be->import(e->dev, t->data, t->size, b, err);
     }
     const size_t at = (size_t)e->weight_offset[i];
     if (b->host)
-        return params_load_one(s, e->type, e->m->files, (char *)b->host + at,
-                               err);
-    TRY(params_load_one(s, e->type, e->m->files, stage, err));
+        return params_load_one(s, type, e->m->files, (char *)b->host + at, err);
+    TRY(params_load_one(s, type, e->m->files, stage, err));
     return e->be->write(e->dev, b, at, stage, size, err);
 }
 

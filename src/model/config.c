@@ -28,7 +28,8 @@ const char *config_model_type(const model_config *c) {
 }
 
 enum name_scheme config_names(const model_config *c) {
-    return c->gguf ? NAMES_GGUF : arch_table[c->arch].names;
+    if (!c->gguf) return arch_table[c->arch].names;
+    return c->gguf_names ? c->gguf_names : NAMES_GGUF;
 }
 
 /* What config.json calls a field. */
@@ -60,6 +61,7 @@ static void derive_scales(model_config *c) {
     if (c->embed_scale == 0) c->embed_scale = 1;
     if (c->logit_scale == 0) c->logit_scale = 1;
     if (c->logit_divisor == 0) c->logit_divisor = 1;
+    if (c->routed_scale == 0) c->routed_scale = 1;
 }
 
 void config_derive(model_config *c) {
@@ -209,6 +211,7 @@ ar_status config_check(const model_config *c, ar_error *err) {
                          key_name(c, offsetof(model_config, norm_eps)),
                          c->norm_eps);
     TRY(check_scales(c, err));
+    TRY(config_check_moe(c, err));
     if (c->value_embeds &&
         (c->gate_channels < 1 || c->gate_channels > c->n_embd))
         return error_set(err, AR_RANGE,

@@ -61,11 +61,12 @@ enum qk_norm {
 enum branch_norm { BRANCH_PRE, BRANCH_POST, BRANCH_BOTH };
 /* Which layers have a window where config.json does not list them. */
 enum window_rule {
-    WINDOWS_OWN,     /* window_pattern or layer_windows, our own keys */
-    WINDOWS_ALL,     /* every layer */
-    WINDOWS_PERIOD,  /* all but every window_period-th */
-    WINDOWS_LATE,    /* from window_first on, if use_sliding_window */
-    WINDOWS_UNTURNED /* those without RoPE, if use_sliding_window */
+    WINDOWS_OWN,      /* window_pattern or layer_windows, our own keys */
+    WINDOWS_ALL,      /* every layer */
+    WINDOWS_PERIOD,   /* all but every window_period-th */
+    WINDOWS_LATE,     /* from window_first on, if use_sliding_window */
+    WINDOWS_UNTURNED, /* those without RoPE, if use_sliding_window */
+    WINDOWS_SWITCHED  /* every layer, if use_sliding_window */
 };
 /* How a layer turns q and k. */
 enum rope_use { ROPE_USE, ROPE_USE_LOCAL, ROPE_USE_NONE };
@@ -76,6 +77,14 @@ enum rope_rule {
     ROPE_RULE_HYBRID, /* the same, but all where no layer has one */
     ROPE_RULE_LIST    /* no_rope_layers, or all but every rope_period-th */
 };
+/* How a mixture weighs its experts. */
+enum route_kind {
+    ROUTE_SOFTMAX, /* softmax of all, then the best */
+    ROUTE_CHOSEN,  /* the best logits, then softmax of these */
+    ROUTE_SIGMOID  /* sigmoid of each, then the best */
+};
+/* What a group of experts is chosen by. */
+enum group_score { GROUP_BEST_TWO, GROUP_BEST };
 enum { MAX_LAYERS = 512, MAX_ROPE_FACTORS = 128 };
 
 typedef struct model_config {
@@ -113,7 +122,28 @@ typedef struct model_config {
     double query_scalar;   /* scores over its square root; 0 = head_dim */
     double attn_scale;     /* scores times this instead; 0 = not given */
     int64_t gate_channels; /* inputs of the value-embedding gate (ar: 32) */
+    double clip_qkv;       /* q, k and v within +- this; 0 = no bound */
+    bool sinks; /* a logit of each head that takes part of the softmax */
     enum init_scheme init;
+    /* mixtures of experts; n_experts 0 = none */
+    unsigned moe_keys; /* set of moe_layout: keys of moe_keys.def */
+    int64_t n_experts, n_experts_used, n_ff_expert; /* E, k, F of each */
+    int64_t n_shared_experts; /* run for every token, as one MLP */
+    int64_t n_expert_groups, n_groups_used; /* 1 = no groups */
+    int64_t dense_first, sparse_step;       /* rules for moe[l] */
+    bool moe[MAX_LAYERS];                   /* layer l has experts */
+    enum route_kind route;
+    enum group_score group_score;
+    bool route_bias;     /* experts are chosen by score + bias */
+    bool norm_topk;      /* weights of a token sum to 1 */
+    double routed_scale; /* weights times this; 0 = 1 */
+    bool bias_experts;   /* and the router's */
+    bool experts_fused;  /* gate and up are alternate rows of one matrix */
+    bool experts_turned; /* stored [E, in, out] */
+    double gate_limit;   /* gate at most, up within +- this; 0 = no bound */
+    double gate_alpha;   /* (up + 1) gate sigmoid(alpha gate); 0 = act */
+    int64_t n_ahead;     /* layers behind the last, for guessing ahead */
+    enum name_scheme gguf_names; /* 0 = NAMES_GGUF */
     /* windows: keys seen by a query, itself included; 0 = all */
     int64_t window[MAX_LAYERS];
     /* where they come from: repeated over the layers, L all, S n_ctx / 2 keys
@@ -144,6 +174,10 @@ typedef struct model_config {
     bool gguf; /* weights have the names and the forms of GGUF files */
 } model_config;
 
+/* Does layer l choose among experts? */
+static inline bool config_is_moe(const model_config *c, int64_t l) {
+    return c->n_experts > 0 && c->moe[l];
+}
 /* Every other layer, the last one included. */
 static inline bool config_has_value_embed(const model_config *c, int64_t l) {
     return c->value_embeds && l % 2 == (c->n_layers - 1) % 2;
@@ -166,6 +200,9 @@ json_t *config_json(const model_config *c);
 ar_status config_check(const model_config *c, ar_error *err);
 /* Another context length; windows that come from a pattern follow. */
 void config_set_context(model_config *c, int64_t n_ctx);
+
+/* As the model is saved: experts that lay in blocks are plain numbers. */
+void config_unpack(model_config *c);
 
 /* A named configuration of presets.def: "tiny",
  * "gpt2-124m", "ar-d8", "gpt_karpathy" ...; n_vocab may be changed after. */

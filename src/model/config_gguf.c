@@ -52,15 +52,30 @@ static const gguf_value *find(const source *s, const char *name) {
     return gguf_find(s->g, key);
 }
 
+static bool has_experts(const source *s) {
+    int64_t n = 0;
+    return gguf_as_int(find(s, "expert_count"), 0, &n) && n > 0;
+}
+
+/* Of the rows of a name that which has experts, if the file has. */
 static ar_status find_arch(source *s, ar_error *err) {
     gguf_string name = {0};
     TRY(gguf_text(s->g, "general.architecture", &name, err));
-    for (int i = 0; i < n_gguf_archs; i++)
-        if (strlen(gguf_archs[i].name) == name.size &&
-            !memcmp(gguf_archs[i].name, name.data, name.size)) {
-            s->arch = &gguf_archs[i];
+    for (int i = 0; i < n_gguf_archs; i++) {
+        const gguf_arch *a = &gguf_archs[i];
+        if (strlen(a->name) != name.size ||
+            memcmp(a->name, name.data, name.size) != 0)
+            continue;
+        if (!s->arch) s->arch = a;
+        if (!has_experts(s) == !arch_table[a->arch].traits.n_experts) {
+            s->arch = a;
             return AR_OK;
         }
+    }
+    if (s->arch) /* none of this name has experts, or all have */
+        return error_set(err, AR_UNSUPPORTED,
+                         "general.architecture \"%s\" with %s experts",
+                         s->arch->name, has_experts(s) ? "such" : "no");
     return error_set(err, AR_UNSUPPORTED,
                      "general.architecture \"%.*s\" is not known",
                      (int)(name.size < 64 ? name.size : 64), name.data);
@@ -71,9 +86,10 @@ static ar_status wrong_kind(const source *s, const char *name, ar_error *err) {
                      name);
 }
 
-/* One whole number; a list of one a layer where all are equal. */
-static ar_status read_int(const source *s, const char *name, int64_t *out,
-                          ar_error *err) {
+/* One whole number from `least` on; a list of one a layer where all are equal.
+ */
+static ar_status read_from(const source *s, const char *name, int64_t least,
+                           int64_t *out, ar_error *err) {
     const gguf_value *v = find(s, name);
     if (!v) return AR_OK;
     int64_t x = 0;
@@ -85,11 +101,16 @@ static ar_status read_int(const source *s, const char *name, int64_t *out,
                              "%s.%s differs from layer to layer", s->arch->name,
                              name);
     }
-    if (x < 1)
+    if (x < least)
         return error_set(err, AR_RANGE, "%s.%s is %lld", s->arch->name, name,
                          (long long)x);
     *out = x;
     return AR_OK;
+}
+
+static ar_status read_int(const source *s, const char *name, int64_t *out,
+                          ar_error *err) {
+    return read_from(s, name, 1, out, err);
 }
 
 static ar_status read_real(const source *s, const char *name, double *out,
@@ -104,6 +125,8 @@ static ar_status read_sizes(model_config *c, const source *s, ar_error *err) {
         void *field = (char *)c + gguf_keys[i].field;
         if (gguf_keys[i].kind == KEY_INT)
             TRY(read_int(s, gguf_keys[i].name, field, err));
+        else if (gguf_keys[i].kind == KEY_INT_NONE)
+            TRY(read_from(s, gguf_keys[i].name, 0, field, err));
         else
             TRY(read_real(s, gguf_keys[i].name, field, err));
     }
@@ -127,7 +150,8 @@ static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
     c->n_vocab = embed->shape.dim[0];
     c->tied = !has(s, "output.weight");
     c->fused_qkv = has(s, "blk.0.attn_qkv.weight");
-    c->fused_mlp = c->gated && !has(s, "blk.0.ffn_gate.weight");
+    c->fused_mlp = c->gated && has(s, "blk.0.ffn_up.weight") &&
+                   !has(s, "blk.0.ffn_gate.weight");
     c->bias_qkv = has(s, "blk.0.attn_q.bias") || has(s, "blk.0.attn_qkv.bias");
     c->bias_o = has(s, "blk.0.attn_output.bias");
     c->bias_mlp = has(s, "blk.0.ffn_up.bias");
@@ -186,6 +210,9 @@ static ar_status add_scaling(const source *s, json_t *root, ar_error *err) {
                             n ? json_integer(n) : json_real(x));
     }
     if (add_divisors(s, scaling)) return AR_OK;
+    /* What files do not say: gpt-oss is the one not to round. */
+    if (s->arch->arch == ARCH_GPT_OSS)
+        json_object_set_new(scaling, "truncate", json_false());
     const bool given = gguf_as_string(type, &name) &&
                        !(name.size == 4 && !memcmp(name.data, "none", 4));
     if (given)
@@ -221,6 +248,69 @@ static ar_status describe(const model_config *c, const source *s, json_t *root,
     return add_scaling(s, root, err);
 }
 
+/* Scores of experts, and what of them config.json has keys for. */
+static ar_status read_scores(model_config *c, const source *s, json_t *root,
+                             ar_error *err) {
+    static const enum route_kind kinds[] = {ROUTE_SOFTMAX, ROUTE_SIGMOID,
+                                            ROUTE_CHOSEN};
+    const gguf_value *norm = find(s, "expert_weights_norm");
+    int64_t kind = 0;
+    TRY(read_int(s, "expert_gating_func", &kind, err));
+    if (kind > 3)
+        return error_set(err, AR_UNSUPPORTED, "%s.expert_gating_func is %lld",
+                         s->arch->name, (long long)kind);
+    if (kind) c->route = kinds[kind - 1];
+    /* Files of Qwen do not say it: its models all do. */
+    bool sums = c->norm_topk || c->arch == ARCH_QWEN3_MOE;
+    if (norm && !gguf_as_bool(norm, 0, &sums))
+        return wrong_kind(s, "expert_weights_norm", err);
+    c->norm_topk = sums;
+    json_object_set_new(root, "use_qk_norm",
+                        json_boolean(has(s, "blk.0.attn_q_norm.weight")));
+    return AR_OK;
+}
+
+/* Is there a tensor blk.#.name in any layer? */
+static bool any_layer_has(const model_config *c, const source *s,
+                          const char *name) {
+    char full[NAME_SIZE];
+    for (int64_t l = 0; l < c->n_layers; l++) {
+        snprintf(full, sizeof full, "blk.%lld.%s", (long long)l, name);
+        if (has(s, full)) return true;
+    }
+    return false;
+}
+
+/* Layers with experts are those with a router; layers behind the last are for
+ * guessing ahead and are counted in the file. */
+static ar_status read_experts(model_config *c, const source *s, json_t *root,
+                              ar_error *err) {
+    char name[64];
+    if (!c->moe_keys) return AR_OK;
+    TRY(read_scores(c, s, root, err));
+    if (c->moe_keys & MOE_KEYS_ROUTED) {
+        c->route_bias = any_layer_has(c, s, "exp_probs_b.bias");
+        c->group_score = c->route_bias ? GROUP_BEST_TWO : GROUP_BEST;
+    }
+    TRY(config_read_moe(c, root, err));
+    for (int64_t l = 0; l < c->n_layers; l++) {
+        snprintf(name, sizeof name, "blk.%lld.ffn_gate_inp.weight",
+                 (long long)l);
+        c->moe[l] = has(s, name);
+    }
+    return AR_OK;
+}
+
+static ar_status read_ahead(model_config *c, const source *s, ar_error *err) {
+    c->n_ahead = 0;
+    TRY(read_from(s, "nextn_predict_layers", 0, &c->n_ahead, err));
+    if (c->n_ahead >= c->n_layers)
+        return error_set(err, AR_RANGE, "%s.nextn_predict_layers is %lld",
+                         s->arch->name, (long long)c->n_ahead);
+    c->n_layers -= c->n_ahead;
+    return AR_OK;
+}
+
 /* Gemma's largest models divide by the width of a head's share, the others by
  * its size; files do not say which (Gemma 2 and 3 reports, table 1). */
 static void set_query_scalar(model_config *c) {
@@ -237,8 +327,10 @@ static ar_status fill(model_config *c, const source *s, json_t *root,
     c->gguf = true;
     c->conv1d = false;
     c->norm_offset = 0;
+    c->experts_fused = c->experts_turned = false;
     c->rope_interleaved = c->rope_interleaved || s->arch->pairs;
     TRY(read_sizes(c, s, err));
+    TRY(read_ahead(c, s, err));
     TRY(read_tensors(c, s, err));
     read_token(s, "tokenizer.ggml.bos_token_id", &c->bos);
     read_token(s, "tokenizer.ggml.eos_token_id", &c->eos);
@@ -246,6 +338,7 @@ static ar_status fill(model_config *c, const source *s, json_t *root,
     config_derive(c);
     set_query_scalar(c);
     TRY(describe(c, s, root, err));
+    TRY(read_experts(c, s, root, err));
     TRY(config_read_layers(c, root, err));
     TRY(config_read_rope(c, root, err));
     return config_check(c, err);

@@ -30,6 +30,19 @@ enum key_layout {
     KEYS_PLAIN = KEYS_SIZES | KEYS_RMS | KEYS_ACT,
     KEYS_HF = KEYS_PLAIN | KEYS_BIAS | KEYS_MLP, /* llama's */
 };
+/* Rows of moe_keys.def that an architecture has: its trait moe_keys. */
+enum moe_layout {
+    MOE_KEYS_EXPERTS = 1,   /* num_experts, or num_local_experts */
+    MOE_KEYS_LOCAL = 2,     /* num_local_experts */
+    MOE_KEYS_ROUTED = 4,    /* n_routed_experts, groups, shared experts */
+    MOE_KEYS_NORM = 8,      /* norm_topk_prob */
+    MOE_KEYS_WIDTH = 16,    /* moe_intermediate_size */
+    MOE_KEYS_SPARSE = 32,   /* decoder_sparse_step, mlp_only_layers */
+    MOE_KEYS_CLAMP = 64,    /* swiglu_limit */
+    MOE_KEYS_CLIP = 128,    /* clip_qkv */
+    MOE_KEYS_QK_NORM = 256, /* use_qk_norm */
+    MOE_KEYS_SCORES = 512,  /* scoring_func, topk_method */
+};
 /* null is the same as a key left out, but for _NONE: there it is 0. */
 enum key_kind {
     KEY_INT,
@@ -74,6 +87,11 @@ ar_status config_get_real(const json_t *object, const char *key, double *out,
                           ar_error *err);
 ar_status config_get_bool(const json_t *object, const char *key, bool *out,
                           ar_error *err);
+/* What moe_keys.def lists, and which layers have experts; after
+ * config_derive.  The check is part of config_check. */
+ar_status config_read_moe(model_config *c, const json_t *root, ar_error *err);
+ar_status config_check_moe(const model_config *c, ar_error *err);
+int config_write_moe(json_t *o, const model_config *c);
 /* Windows and rotation of each layer, then the rotation itself; after
  * config_derive. */
 ar_status config_read_layers(model_config *c, const json_t *root,

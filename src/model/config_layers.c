@@ -93,7 +93,8 @@ static ar_status read_type(const model_config *c, const json_t *j, int64_t l,
 static bool slides(const model_config *c, int64_t l) {
     switch (c->window_rule) {
     case WINDOWS_OWN: return false;
-    case WINDOWS_ALL: return true;
+    case WINDOWS_ALL:
+    case WINDOWS_SWITCHED: return true;
     case WINDOWS_PERIOD: return (l + 1) % c->window_period != 0;
     case WINDOWS_LATE: return l >= c->window_first;
     case WINDOWS_UNTURNED: return c->rope_use[l] == ROPE_USE_NONE;

@@ -159,6 +159,7 @@ static ar_status parse(model_config *c, const json_t *root, ar_error *err) {
     TRY(check_musts(root, arch->keys, err));
     TRY(config_check_limits(c, err));
     config_derive(c);
+    TRY(config_read_moe(c, root, err));
     TRY(config_read_layers(c, root, err));
     TRY(config_read_rope(c, root, err));
     return config_check(c, err);

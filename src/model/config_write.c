@@ -60,6 +60,7 @@ json_t *config_json(const model_config *c) {
                                        key_json(c, &config_keys[i]));
     bad |= config_write_rope(o, c);
     bad |= config_write_layers(o, c);
+    bad |= config_write_moe(o, c);
     bad |= json_object_set_new(o, "torch_dtype", json_string("float32"));
     if (!bad) return o;
     json_decref(o);

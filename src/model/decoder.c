@@ -82,7 +82,9 @@ static ref layer(const decoder_state *s, ref h, int l) {
     if (!s->c->parallel) x = norm_before(s, h, ROLE_MLP_NORM, l);
     if (s->c->parallel && s->c->two_norms)
         x = norm_before(s, first, ROLE_MLP_NORM, l);
-    h = add_branch(s, h, decoder_mlp(s, x, l), ROLE_MLP_POST_NORM, l);
+    const ref y =
+        config_is_moe(s->c, l) ? decoder_moe(s, x, l) : decoder_mlp(s, x, l);
+    h = add_branch(s, h, y, ROLE_MLP_POST_NORM, l);
     graph_region_end(g);
     return h;
 }

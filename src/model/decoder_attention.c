@@ -70,6 +70,17 @@ static void split_qkv(const decoder_state *s, ref all, ref *q, ref *k, ref *v) {
     *v = graph_output(s->g, *q, 2);
 }
 
+/* x within +- clip_qkv. */
+static ref clip(const decoder_state *s, ref x) {
+    graph *g = s->g;
+    const double most = s->c->clip_qkv;
+    const ref limit = graph_scalar(g, graph_type(g, x), most);
+    const ref least = graph_scalar(g, graph_type(g, x), -most);
+    if (most <= 0) return x;
+    return graph_binary(g, BINARY_MAX, graph_binary(g, BINARY_MIN, x, limit),
+                        least);
+}
+
 /* q [.., H, D], k and v [.., G, D] of x [R, C]. */
 static void project(const decoder_state *s, ref x, int layer, ref *q, ref *k,
                     ref *v) {
@@ -81,9 +92,9 @@ static void project(const decoder_state *s, ref x, int layer, ref *q, ref *k,
             *q = decoder_norm(s, *q, ROLE_Q_NORM, layer);
             *k = decoder_norm(s, *k, ROLE_K_NORM, layer);
         }
-        *q = heads(s, *q, H);
-        *k = heads(s, *k, G);
-        *v = heads(s, decoder_linear(s, x, ROLE_V, layer), G);
+        *q = heads(s, clip(s, *q), H);
+        *k = heads(s, clip(s, *k), G);
+        *v = heads(s, clip(s, decoder_linear(s, x, ROLE_V, layer)), G);
         return;
     }
     split_qkv(s, decoder_linear(s, x, ROLE_QKV, layer), q, k, v);
@@ -99,6 +110,12 @@ static ref write_pool(const decoder_state *s, ref pool, ref x) {
     return graph_reshape(s->g, p, was);
 }
 
+/* [H], 0 where the model has none. */
+static ref sinks(const decoder_state *s, int layer) {
+    const ref x = decoder_param(s, ROLE_SINKS, layer);
+    return x ? graph_cast(s->g, x, s->d->type) : 0;
+}
+
 static ref attend_pages(const decoder_state *s, ref q, ref k, ref v,
                         int layer) {
     decoder_pages *p = s->d->pages;
@@ -109,9 +126,9 @@ static ref attend_pages(const decoder_state *s, ref q, ref k, ref v,
     a.paged.softcap = s->c->attn_softcap;
     a.paged.window = s->c->window[layer];
     a.paged.page = p->page;
-    const ref in[] = {q,        p->k_pool[layer], p->v_pool[layer],
-                      p->table, p->sequence,      s->d->positions};
-    return graph_op(s->g, OP_ATTENTION_PAGED, &a, in, 6);
+    const ref in[] = {q,           p->k_pool[layer], p->v_pool[layer], p->table,
+                      p->sequence, s->d->positions,  sinks(s, layer)};
+    return graph_op(s->g, OP_ATTENTION_PAGED, &a, in, 7);
 }
 
 static ref attend_row(const decoder_state *s, ref q, ref k, ref v, int layer) {
@@ -120,7 +137,8 @@ static ref attend_row(const decoder_state *s, ref q, ref k, ref v, int layer) {
     a.attention.softcap = s->c->attn_softcap;
     a.attention.window = s->c->window[layer];
     a.attention.causal = 1;
-    return graph_attention(s->g, q, k, v, &a.attention);
+    const ref in[] = {q, k, v, sinks(s, layer)};
+    return graph_op(s->g, OP_ATTENTION, &a, in, 4);
 }
 
 ref decoder_attention(const decoder_state *s, ref x, int layer) {

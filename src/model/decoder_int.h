@@ -36,5 +36,6 @@ ref decoder_look_up(const decoder_state *s, ref table, ref ids);
 /* The branches: x [R, C] -> [R, C]. */
 ref decoder_attention(const decoder_state *s, ref x, int layer);
 ref decoder_mlp(const decoder_state *s, ref x, int layer);
+ref decoder_moe(const decoder_state *s, ref x, int layer);
 
 #endif

@@ -69,10 +69,11 @@ static int make_extras(extra out[MOST_EXTRAS], const model_config *c) {
 /* The nearest to the type asked for that the tensor and the format can have. */
 static ar_type possible(const export_tensor *t, ar_type type, bool to_gguf) {
     const shape *s = &t->spec->shape;
-    const bool vector = s->rank < 2 || t->spec->role == ROLE_POS_EMBED;
+    const bool vector = s->rank < 2 || !t->spec->blocks;
     if (to_gguf && vector) return AR_F32;
     if (type == AR_F16 || type == AR_BF16) return type;
-    const bool kept = type == t->src->type && t->form == EXPORT_SAME;
+    const bool kept = type == t->from.type &&
+                      (t->form == EXPORT_SAME || t->form == EXPORT_EXPERTS);
     const bool fits = to_gguf && quant_holds(type, s->dim[s->rank - 1]) &&
                       (kept || quant_can_encode(type));
     return fits ? type : AR_F32;
@@ -82,8 +83,8 @@ static void choose_types(export_plan *p, const export_options *o) {
     for (int i = 0; i < p->params.n; i++) {
         export_tensor *t = &p->tensors[i];
         ar_type type =
-            o->choose ? o->choose(o->ctx, t->spec, t->src->type) : o->type;
-        if (type == AR_NONE) type = t->src->type;
+            o->choose ? o->choose(o->ctx, t->spec, t->from.type) : o->type;
+        if (type == AR_NONE) type = t->from.type;
         t->type = possible(t, type, p->config.gguf);
     }
 }
@@ -167,6 +168,7 @@ static ar_status write_gguf(const model *m, const char *arch, bool pairs,
     to.gguf = true;
     to.conv1d = false;
     to.norm_offset = 0;
+    to.experts_fused = to.experts_turned = false;
     ar_status s = export_plan_build(&p, m, &to, pairs, err);
     if (s == AR_OK) s = gguf_create(&w, path, err);
     if (s == AR_OK) {
@@ -257,8 +259,7 @@ static ar_status write_st(const export_plan *p, const char *folder,
     TRY(st_create(&w, path, err));
     st_meta(w, "format", "pt");
     for (int i = 0; i < p->params.n; i++)
-        st_declare(w, p->tensors[i].spec->name, p->tensors[i].type,
-                   &p->tensors[i].spec->shape);
+        params_declare(w, p->tensors[i].spec, p->tensors[i].type);
     ar_status s = AR_OK;
     for (int i = 0; s == AR_OK && i < p->params.n; i++) {
         s = export_rows(&p->tensors[i], put_st, w, err);
@@ -279,6 +280,8 @@ ar_status export_folder(const model *m, const char *folder,
     to.conv1d = traits->conv1d;
     to.norm_offset = traits->norm_offset;
     to.rope_interleaved = traits->rope_interleaved;
+    to.experts_fused = traits->experts_fused;
+    to.experts_turned = traits->experts_turned;
     export_gguf_arch(m->config.arch, &pairs);
     ar_status s = export_plan_build(&p, m, &to, pairs, err);
     if (s == AR_OK) {

@@ -51,7 +51,9 @@ static bool wanted(const model_config *c, size_t field, const char *name) {
             *)(const void *)((const char *)&arch_table[c->arch].traits + field);
     if (field == offsetof(model_config, norm_eps))
         return (strstr(name, "rms") != NULL) == (c->norm == NORM_RMS);
-    if (field == offsetof(model_config, attn_scale)) return x != 0;
+    if (field == offsetof(model_config, attn_scale) ||
+        field == offsetof(model_config, clip_qkv))
+        return x != 0;
     return or_one(x) != or_one(by_default) || (x != 0 && x != 1);
 }
 
@@ -76,13 +78,26 @@ static void put_rope(const target *t, const model_config *c) {
                 c->rope_original_ctx);
 }
 
+static void put_experts(const target *t, const model_config *c) {
+    /* ORDER: enum route_kind */
+    static const int kinds[] = {1, 3, 2};
+    char key[160];
+    put_int(t, "expert_gating_func", kinds[c->route]);
+    gguf_put_bool(t->w, key_of(t, "expert_weights_norm", key), c->norm_topk);
+}
+
 void export_gguf_config(gguf_writer *w, const model_config *c,
                         const char *arch) {
     const target t = {w, arch};
     for (int i = 0; i < n_gguf_keys; i++) {
         const void *field = (const char *)c + gguf_keys[i].field;
-        if (gguf_keys[i].kind == KEY_INT)
-            put_int(&t, gguf_keys[i].name, *(const int64_t *)field);
+        const bool whole =
+            gguf_keys[i].kind == KEY_INT || gguf_keys[i].kind == KEY_INT_NONE;
+        const int64_t x = whole ? *(const int64_t *)field : 0;
+        if (gguf_keys[i].kind == KEY_INT || x > 0)
+            put_int(&t, gguf_keys[i].name, x);
+        else if (whole)
+            continue;
         else if (wanted(c, gguf_keys[i].field, gguf_keys[i].name))
             put_real(&t, gguf_keys[i].name, *(const double *)field);
     }
@@ -94,6 +109,7 @@ void export_gguf_config(gguf_writer *w, const model_config *c,
             put_int(&t, "attention.sliding_window_pattern", c->window_period);
     }
     if (c->pos == POS_ROPE) put_rope(&t, c);
+    if (c->n_experts) put_experts(&t, c);
 }
 
 static bool same_windows(const model_config *a, const model_config *b) {
@@ -144,6 +160,26 @@ static bool same_parts(const model_config *a, const model_config *b) {
            a->norm == b->norm;
 }
 
+static bool same_routing(const model_config *a, const model_config *b) {
+    for (int64_t l = 0; l < a->n_layers; l++)
+        if (config_is_moe(a, l) != config_is_moe(b, l)) return false;
+    return a->route == b->route && a->group_score == b->group_score &&
+           a->route_bias == b->route_bias && a->norm_topk == b->norm_topk &&
+           a->n_expert_groups == b->n_expert_groups &&
+           a->n_groups_used == b->n_groups_used &&
+           near(or_one(a->routed_scale), or_one(b->routed_scale));
+}
+
+static bool same_experts(const model_config *a, const model_config *b) {
+    return a->n_experts == b->n_experts &&
+           a->n_experts_used == b->n_experts_used &&
+           a->n_ff_expert == b->n_ff_expert &&
+           a->n_shared_experts == b->n_shared_experts &&
+           a->bias_experts == b->bias_experts && a->sinks == b->sinks &&
+           near(a->gate_limit, b->gate_limit) &&
+           near(a->gate_alpha, b->gate_alpha) && near(a->clip_qkv, b->clip_qkv);
+}
+
 static bool same_scales(const model_config *a, const model_config *b) {
     return near(or_one(a->embed_scale), or_one(b->embed_scale)) &&
            near(or_one(a->logit_scale), or_one(b->logit_scale)) &&
@@ -158,6 +194,8 @@ static bool same_scales(const model_config *a, const model_config *b) {
 const char *export_difference(const model_config *a, const model_config *b) {
     if (!same_sizes(a, b)) return "sizes";
     if (!same_parts(a, b)) return "biases, norms or tied head";
+    if (a->n_experts && !(same_experts(a, b) && same_routing(a, b)))
+        return "experts";
     if (a->act != b->act) return "activation";
     if (!near(a->norm_eps, b->norm_eps)) return "epsilon of the norms";
     if (!same_scales(a, b)) return "scales";

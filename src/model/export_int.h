@@ -3,22 +3,28 @@
 #define MODEL_EXPORT_INT_H
 
 #include "model/model.h"
+#include "model/params_parts.h"
 
 /* How a weight's rows come from those of its tensor. */
 enum export_form {
     EXPORT_SAME,
-    EXPORT_TURNED,  /* [in, out] to [out, in] and back */
-    EXPORT_PAIRED,  /* halves of each head to neighbours */
-    EXPORT_UNPAIRED /* and back */
+    EXPORT_TURNED,   /* [in, out] to [out, in] and back */
+    EXPORT_PAIRED,   /* halves of each head to neighbours */
+    EXPORT_UNPAIRED, /* and back */
+    EXPORT_EXPERTS   /* of a stack that is turned, fused or packed */
 };
 
 typedef struct export_tensor {
     const param_spec *spec; /* of the file that is written */
-    const tensor_view *src;
+    param_source from;
+    const tensor_view *src; /* the first tensor of the source */
+    const param_spec *src_spec;
+    const weights *files;
     ar_type type;
     enum export_form form;
     int64_t head, turned; /* rows of a head, and those that rotate */
     double offset;        /* added to each element */
+    int64_t step, first;  /* EXPORT_EXPERTS: outputs first, first + step ... */
 } export_tensor;
 
 typedef struct export_plan {
@@ -37,6 +43,10 @@ void export_plan_close(export_plan *p);
 typedef void export_put(void *file, const void *p, size_t size);
 ar_status export_rows(const export_tensor *t, export_put *put, void *file,
                       ar_error *err);
+
+/* The same for EXPORT_EXPERTS. */
+ar_status export_experts(const export_tensor *t, export_put *put, void *file,
+                         ar_error *err);
 
 /* A GGUF architecture by ours; NULL if there is none. */
 const char *export_gguf_arch(enum arch_id arch, bool *pairs);

@@ -52,10 +52,12 @@ static ar_type fitting(ar_type t, int64_t columns) {
 }
 
 ar_type export_mix_choose(export_mix *mix, const param_spec *s) {
-    if (s->shape.rank < 2 || s->role == ROLE_POS_EMBED) return AR_F32;
+    if (s->shape.rank < 2 || !s->blocks) return AR_F32;
     ar_type want = mix->rest;
     if (s->role == ROLE_EMBED || s->role == ROLE_HEAD) want = mix->ends;
-    if (s->role == ROLE_V || s->role == ROLE_DOWN) want = mix->more;
+    if (s->role == ROLE_V || s->role == ROLE_DOWN ||
+        s->role == ROLE_EXPERTS_DOWN)
+        want = mix->more;
     const ar_type t = fitting(want, s->shape.dim[s->shape.rank - 1]);
     if (t != want) {
         mix->n_fallen++;

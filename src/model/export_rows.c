@@ -17,6 +17,47 @@ static bool is_norm(enum param_role r) {
            r == ROLE_Q_NORM || r == ROLE_K_NORM;
 }
 
+/* Gate and up that lie as alternate outputs of one stack. */
+static const param_spec *find_fused(export_tensor *t, const model *m) {
+    static const struct {
+        enum param_role role, fused;
+        int64_t first;
+    } halves[] = {
+        {ROLE_EXPERTS_GATE, ROLE_EXPERTS_GATE_UP, 0},
+        {ROLE_EXPERTS_UP, ROLE_EXPERTS_GATE_UP, 1},
+        {ROLE_EXPERTS_GATE_BIAS, ROLE_EXPERTS_GATE_UP_BIAS, 0},
+        {ROLE_EXPERTS_UP_BIAS, ROLE_EXPERTS_GATE_UP_BIAS, 1},
+    };
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+        if (halves[i].role != t->spec->role) continue;
+        const int from =
+            params_find(&m->params, halves[i].fused, t->spec->layer);
+        t->first = halves[i].first;
+        t->step = 2;
+        t->form = EXPORT_EXPERTS;
+        return from < 0 ? NULL : &m->params.spec[from];
+    }
+    return NULL;
+}
+
+/* What a weight is made of. */
+static ar_status find_source(export_tensor *t, const model *m, ar_error *err) {
+    const int i = params_find(&m->params, t->spec->role, t->spec->layer);
+    const param_spec *from = i < 0 ? find_fused(t, m) : &m->params.spec[i];
+    if (!from || t->spec->turned)
+        return error_set(err, AR_UNSUPPORTED,
+                         "the model has no weight of the form of \"%s\"",
+                         t->spec->name);
+    t->files = m->files;
+    t->src_spec = from;
+    t->from = params_source(from, m->files);
+    t->src = t->from.tensor;
+    if (t->from.kind == PARAM_MXFP4 || from->turned) t->form = EXPORT_EXPERTS;
+    if (t->src) return AR_OK;
+    return error_set(err, AR_FORMAT, "there is nothing for \"%s\"",
+                     t->spec->name);
+}
+
 ar_status export_plan_build(export_plan *out, const model *m,
                             const model_config *to, bool pairs, ar_error *err) {
     memset(out, 0, sizeof *out);
@@ -29,13 +70,9 @@ ar_status export_plan_build(export_plan *out, const model *m,
     for (int i = 0; i < out->params.n; i++) {
         const param_spec *s = &out->params.spec[i];
         export_tensor *t = &out->tensors[i];
-        const int from = params_find(&m->params, s->role, s->layer);
         t->spec = s;
-        t->src =
-            from < 0 ? NULL : params_tensor(&m->params.spec[from], m->files);
-        if (!t->src)
-            return error_set(err, AR_FORMAT, "there is nothing for \"%s\"",
-                             s->name);
+        t->step = 1;
+        TRY(find_source(t, m, err));
         t->head = to->head_dim;
         t->turned = to->rope_dims;
         if (s->matrix && to->conv1d != m->config.conv1d)
@@ -115,8 +152,9 @@ static bool one_row(const export_tensor *t, rows *r, int64_t i) {
     return encode(t, r->row, r->bytes, r->columns);
 }
 
-ar_status export_rows(const export_tensor *t, export_put *put, void *file,
-                      ar_error *err) {
+/* One tensor of the source, from its first row to its last. */
+static ar_status part_rows(const export_tensor *t, export_put *put, void *file,
+                           ar_error *err) {
     rows r = {0};
     ar_status s = open_rows(&r, t, err);
     const bool raw = t->type == t->src->type && t->offset == 0 && !r.whole;
@@ -139,4 +177,19 @@ ar_status export_rows(const export_tensor *t, export_put *put, void *file,
     mem_free(r.row);
     mem_free(r.bytes);
     return s;
+}
+
+ar_status export_rows(const export_tensor *t, export_put *put, void *file,
+                      ar_error *err) {
+    if (t->form == EXPORT_EXPERTS) return export_experts(t, put, file, err);
+    if (t->from.kind != PARAM_BY_EXPERT) return part_rows(t, put, file, err);
+    param_spec one = *t->spec;
+    one.shape = shape2(one.shape.dim[1], one.shape.dim[2]);
+    export_tensor part = *t;
+    part.spec = &one;
+    for (int64_t i = 0; i < t->from.n; i++) {
+        part.src = params_part(t->src_spec, t->files, &t->from, i);
+        TRY(part_rows(&part, put, file, err));
+    }
+    return AR_OK;
 }

@@ -12,7 +12,7 @@
 enum { ALIGNMENT = 64 };
 
 enum place { PLACE_FIRST, PLACE_LAYER, PLACE_LAST, PLACE_COUNT };
-enum form { FORM_TABLE, FORM_LINEAR, FORM_VECTOR };
+enum form { FORM_TABLE, FORM_LINEAR, FORM_STACK, FORM_VECTOR };
 enum init_class {
 #define INIT_CLASS(id) CLASS_##id,
 #include "model/inits.def"
@@ -34,6 +34,9 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     const int64_t C = c->n_embd, V = c->n_vocab, F = c->n_ff;
     const int64_t HD = c->n_heads * c->head_dim;
     const int64_t GD = c->n_kv_heads * c->head_dim;
+    const int64_t E = c->n_experts, FE = c->n_ff_expert;
+    const int64_t FS = c->n_shared_experts * FE;
+    const bool MOE = l >= 0 && config_is_moe(c, l);
     const bool PRE = c->branch_norm != BRANCH_POST;
     const bool MLP_PRE = PRE && (!c->parallel || c->two_norms);
     const bool POST = c->branch_norm != BRANCH_PRE;
@@ -68,14 +71,28 @@ static const char *pattern_of(enum name_scheme s, enum param_role role) {
     return name_patterns[s][role];
 }
 
+static const char *const part_patterns[NAMES_COUNT][ROLE_COUNT] = {
+#define PARAM_PARTS(scheme, role, pattern)                                     \
+    [NAMES_##scheme][ROLE_##role] = pattern,
+#include "model/names.def"
+#undef PARAM_PARTS
+};
+
+/* That of the scheme that gives the name, NULL if it has none. */
+static const char *parts_of(enum name_scheme s, enum param_role role) {
+    while (!name_patterns[s][role] && name_bases[s] != s) s = name_bases[s];
+    return part_patterns[s][role];
+}
+
 /* The pattern with # replaced by the number of the layer. */
-static void set_name(param_spec *s, const char *pattern) {
+static void set_name(char out[PARAM_NAME_SIZE], const char *pattern,
+                     int layer) {
     const char *hash = strchr(pattern, '#');
     if (!hash)
-        snprintf(s->name, sizeof s->name, "%s", pattern);
+        snprintf(out, PARAM_NAME_SIZE, "%s", pattern);
     else
-        snprintf(s->name, sizeof s->name, "%.*s%d%s", (int)(hash - pattern),
-                 pattern, s->layer, hash + 1);
+        snprintf(out, PARAM_NAME_SIZE, "%.*s%d%s", (int)(hash - pattern),
+                 pattern, layer, hash + 1);
 }
 
 static void set_init(param_spec *s, const model_config *c,
@@ -97,6 +114,9 @@ static void set_init(param_spec *s, const model_config *c,
 
 static shape shape_of(const model_config *c, const role_facts *f) {
     if (f->form == FORM_VECTOR) return shape1(f->rows);
+    if (f->form == FORM_STACK && c->experts_turned)
+        return shape3(c->n_experts, f->columns, f->rows);
+    if (f->form == FORM_STACK) return shape3(c->n_experts, f->rows, f->columns);
     if (f->form == FORM_LINEAR && c->conv1d && f->place == PLACE_LAYER)
         return shape2(f->columns, f->rows);
     return shape2(f->rows, f->columns);
@@ -121,7 +141,12 @@ static ar_status add(param_list *out, const model_config *c, ar_type t,
     s->layer = layer;
     s->shape = shape_of(c, &f);
     s->matrix = f.form == FORM_LINEAR && f.place == PLACE_LAYER;
-    set_name(s, pattern);
+    s->blocks = f.form != FORM_VECTOR && f.init != CLASS_BIAS &&
+                f.init != CLASS_POS_EMBED && role != ROLE_ROUTER;
+    s->turned = f.form == FORM_STACK && c->experts_turned;
+    set_name(s->name, pattern, layer);
+    const char *parts = parts_of(out->names, role);
+    if (parts) set_name(s->parts, parts, layer);
     set_init(s, c, f.init);
     s->offset = out->size;
     int64_t size;
@@ -159,6 +184,8 @@ ar_status params_build(param_list *out, const model_config *c, ar_type t,
     TRY(config_check(c, err));
     memset(out->index, -1, sizeof out->index);
     out->names = config_names(c);
+    out->n_layers = c->n_layers;
+    out->n_ahead = c->n_ahead;
     TRY(add_all(out, c, t, err));
     out->spec = mem_new(param_spec, out->n);
     out->n = 0;

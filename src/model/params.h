@@ -20,14 +20,21 @@ enum init_kind {
     INIT_UNIFORM
 };
 
+enum { PARAM_NAME_SIZE = 96 };
+
 typedef struct param_spec {
-    char name[96]; /* in the safetensors file */
+    char name[PARAM_NAME_SIZE]; /* in the safetensors file */
+    /* of a stack, the names of its matrices where they lie one by one, * being
+     * the number of one; "" = they never do */
+    char parts[PARAM_NAME_SIZE];
     enum param_role role;
     int layer; /* -1 = not in a layer */
     shape shape;
     enum init_kind init;
     double init_scale; /* std, half width or the constant */
+    bool turned;       /* a stack of [in, out] */
     bool matrix;       /* a 2-D weight of a linear map inside a layer: Muon */
+    bool blocks;       /* may be quantised: no router, no table of biases */
     bool decay;        /* weight decay applies */
     int64_t offset;    /* bytes from the start of the parameter block */
 } param_spec;
@@ -36,6 +43,7 @@ typedef struct param_list {
     param_spec *spec;
     int n;
     enum name_scheme names;
+    int64_t n_layers, n_ahead;             /* of the configuration */
     int index[ROLE_COUNT][MAX_LAYERS + 1]; /* [role][layer + 1]; -1 = none */
     int64_t size;  /* bytes of the block: every tensor at 64-byte alignment */
     int64_t count; /* elements in all */
@@ -56,20 +64,18 @@ void params_init_part(const param_spec *s, ar_type t, uint64_t seed,
 int params_find(const param_list *p, enum param_role role, int layer);
 
 /* That every weight is there in its shape and nothing else is.  Errors:
- * AR_FORMAT, AR_SHAPE, AR_UNSUPPORTED (a type) naming the tensor. */
+ * AR_FORMAT, AR_SHAPE, AR_UNSUPPORTED (a type) naming the tensor; of missing
+ * ones all names that the sentence has room for. */
 struct weights;
 ar_status params_check(const param_list *p, const struct weights *w,
                        ar_error *err);
-/* The tensor of a file that holds the weight, NULL if there is none. */
-const struct tensor_view *params_tensor(const param_spec *s,
-                                        const struct weights *w);
 
 /* params_check, then fill the block from the file, converting types. */
 ar_status params_load(const param_list *p, ar_type t, const struct weights *w,
                       void *block, ar_error *err);
 
 /* The same for one weight, whose tensor params_check has seen; data
- * [shape] of type t. */
+ * [shape] of type t: F32, F64, or the type of params_source. */
 ar_status params_load_one(const param_spec *s, ar_type t,
                           const struct weights *w, void *data, ar_error *err);
 

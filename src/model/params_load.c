@@ -1,11 +1,10 @@
 /* params_load.c - the weights of a model out of files. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "format/weights.h"
-#include "model/params.h"
-#include "quant/quant.h"
+#include "model/params_parts.h"
 
 /* Names of tensors that some files hold and no model needs. */
 static const struct {
@@ -26,59 +25,83 @@ static bool skipped(const char *name) {
     return false;
 }
 
-const tensor_view *params_tensor(const param_spec *s, const weights *w) {
-    static const char *const prefixes[] = {"transformer.", "model."};
-    const tensor_view *t = weights_find(w, s->name);
-    for (size_t i = 0; !t && i < sizeof prefixes / sizeof *prefixes; i++) {
-        const size_t n = strlen(prefixes[i]);
-        if (!strncmp(s->name, prefixes[i], n)) t = weights_find(w, s->name + n);
+/* Of a layer behind the last, for guessing tokens ahead? */
+static bool of_layer_ahead(const param_list *p, const char *name) {
+    static const char *const starts[] = {"model.layers.", "layers.", "blk."};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        const size_t n = strlen(starts[i]);
+        if (strncmp(name, starts[i], n) != 0) continue;
+        const long l = strtol(name + n, NULL, 10);
+        return l >= p->n_layers && l < p->n_layers + p->n_ahead;
     }
-    return t;
+    return false;
 }
 
-static ar_status check_one(const param_spec *s, const weights *w,
-                           ar_error *err) {
-    const tensor_view *t = params_tensor(s, w);
-    if (!t)
-        return error_set(err, AR_FORMAT, "there is no tensor \"%s\"", s->name);
-    if (!shape_equal(&t->shape, &s->shape)) {
-        char has[SHAPE_TEXT], wants[SHAPE_TEXT];
-        return error_set(err, AR_SHAPE, "tensor \"%s\" is %s, expected %s",
-                         s->name, shape_text(&t->shape, has),
-                         shape_text(&s->shape, wants));
-    }
-    if (!type_is_float(t->type) && !quant_is_block(t->type))
-        return error_set(err, AR_UNSUPPORTED, "tensor \"%s\" is %s", s->name,
-                         ar_type_name(t->type));
-    return AR_OK;
-}
-
-/* The first tensor that no weight took; used [weights_count]. */
-static ar_status check_left_over(const param_list *p, const weights *w,
-                                 unsigned char *used, ar_error *err) {
+void params_mark(const param_list *p, const weights *w, unsigned char *used) {
     const int64_t n = weights_count(w);
+    const tensor_view *first = n ? weights_get(w, 0) : NULL; /* of one array */
     for (int i = 0; i < p->n; i++) {
-        const tensor_view *t = params_tensor(&p->spec[i], w);
-        for (int64_t k = 0; k < n; k++)
-            if (weights_get(w, k) == t) used[k] = 1;
+        const param_spec *s = &p->spec[i];
+        const param_source from = params_source(s, w);
+        for (int64_t k = 0; k < from.n; k++)
+            used[params_part(s, w, &from, k) - first] = 1;
     }
     /* Files of tied models may hold the embedding once more. */
     const bool tied = params_find(p, ROLE_HEAD, -1) < 0;
     for (int64_t k = 0; k < n; k++) {
         const char *name = weights_get(w, k)->name;
-        if (used[k] || skipped(name)) continue;
-        if (tied && !strcmp(name, "lm_head.weight")) continue;
-        return error_set(err, AR_FORMAT,
-                         "tensor \"%.128s\" belongs to no weight of the model",
-                         name);
+        const bool head = tied && !strcmp(name, "lm_head.weight");
+        if (!used[k] && (skipped(name) || head || of_layer_ahead(p, name)))
+            used[k] = 2;
     }
+}
+
+/* The first tensor that no weight took; used [weights_count]. */
+static ar_status check_left_over(const param_list *p, const weights *w,
+                                 unsigned char *used, ar_error *err) {
+    params_mark(p, w, used);
+    for (int64_t k = 0; k < weights_count(w); k++)
+        if (!used[k])
+            return error_set(
+                err, AR_FORMAT,
+                "tensor \"%.128s\" belongs to no weight of the model",
+                weights_get(w, k)->name);
     return AR_OK;
 }
 
+/* As many names as a sentence has room for, with commas between. */
+typedef struct names {
+    char text[160];
+    size_t used;
+    bool cut;
+} names;
+
+static void add_name(void *ctx, const char *name) {
+    names *x = ctx;
+    const char *comma = x->used ? ", " : "";
+    const size_t size = strlen(comma) + strlen(name);
+    x->cut = x->cut || x->used + size >= sizeof x->text;
+    if (x->cut) return;
+    snprintf(x->text + x->used, sizeof x->text - x->used, "%s%s", comma, name);
+    x->used += size;
+}
+
+static ar_status check_missing(const param_list *p, const weights *w,
+                               ar_error *err) {
+    names x = {0};
+    const int64_t n = params_missing(p, w, add_name, &x);
+    if (n == 0) return AR_OK;
+    if (n == 1)
+        return error_set(err, AR_FORMAT, "there is no tensor \"%s\"", x.text);
+    return error_set(err, AR_FORMAT, "%lld tensors are missing: %s%s",
+                     (long long)n, x.text, x.cut ? " ..." : "");
+}
+
 ar_status params_check(const param_list *p, const weights *w, ar_error *err) {
-    for (int i = 0; i < p->n; i++) TRY(check_one(&p->spec[i], w, err));
+    TRY(check_missing(p, w, err));
+    for (int i = 0; i < p->n; i++)
+        TRY(params_check_source(&p->spec[i], w, err));
     const int64_t n = weights_count(w);
-    if (n == p->n) return AR_OK; /* each was found, so none is left */
     unsigned char *used = mem_alloc((size_t)n);
     if (!used)
         return error_set(err, AR_NOMEM, "no memory to check the weights");
@@ -94,21 +117,4 @@ ar_status params_load(const param_list *p, ar_type t, const weights *w,
         TRY(params_load_one(&p->spec[i], t, w,
                             (char *)block + p->spec[i].offset, err));
     return AR_OK;
-}
-
-ar_status params_load_one(const param_spec *s, ar_type t, const weights *w,
-                          void *data, ar_error *err) {
-    const tensor_view *src = params_tensor(s, w);
-    const int64_t n = shape_count(&s->shape);
-    bool ok = true;
-    if (src->type == t)
-        memcpy(data, src->data, src->size);
-    else if (t == AR_F32)
-        ok = type_decode_f32(src->type, src->data, data, n);
-    else
-        ok = t == AR_F64 && type_decode_f64(src->type, src->data, data, n);
-    if (ok) return AR_OK;
-    return error_set(err, AR_UNSUPPORTED,
-                     "tensor \"%s\" is %s, which cannot become %s", s->name,
-                     ar_type_name(src->type), ar_type_name(t));
 }

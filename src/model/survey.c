@@ -9,38 +9,20 @@
 #include "format/checkpoint.h"
 #include "format/parse.h"
 #include "model/config_gguf.h"
+#include "model/params_parts.h"
 
 enum { MAX_CONFIG = 1 << 24 }; /* bytes of a config.json */
-
-static bool ends_with(const char *name, const char *end) {
-    const size_t n = strlen(name), m = strlen(end);
-    return n >= m && !strcmp(name + n - m, end);
-}
-
-/* Tensors that some files hold and no model needs; tied is a head that is the
- * embedding. */
-static bool passed_over(const char *name, bool tied) {
-#define PARAM_SKIP(scheme, end)                                                \
-    if (ends_with(name, end)) return true;
-#include "model/names.def"
-#undef PARAM_SKIP
-    return tied && !strcmp(name, "lm_head.weight");
-}
 
 static ar_status mark_tensors(survey *s, ar_error *err) {
     const int64_t n = weights_count(s->files);
     s->use = mem_alloc((size_t)n);
     if (!s->use) return error_set(err, AR_NOMEM, "no memory for a list");
     if (!s->known) return AR_OK;
-    const bool tied = params_find(&s->params, ROLE_HEAD, -1) < 0;
-    for (int64_t i = 0; i < n; i++)
-        s->use[i] = passed_over(weights_get(s->files, i)->name, tied)
-                        ? TENSOR_PASSED_OVER
-                        : TENSOR_UNKNOWN;
-    const tensor_view *first = weights_get(s->files, 0); /* of one array */
-    for (int i = 0; i < s->params.n; i++) {
-        const tensor_view *t = params_tensor(&s->params.spec[i], s->files);
-        if (t) s->use[t - first] = TENSOR_USED;
+    params_mark(&s->params, s->files, s->use);
+    for (int64_t i = 0; i < n; i++) {
+        static const unsigned char meanings[] = {TENSOR_UNKNOWN, TENSOR_USED,
+                                                 TENSOR_PASSED_OVER};
+        s->use[i] = meanings[s->use[i]];
     }
     return AR_OK;
 }

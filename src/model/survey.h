@@ -7,7 +7,7 @@
 
 #include "format/weights.h"
 #include "model/config.h"
-#include "model/params.h"
+#include "model/params_parts.h"
 
 /* What a tensor of the files is for the model. */
 enum tensor_use { TENSOR_USED, TENSOR_PASSED_OVER, TENSOR_UNKNOWN };

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "model/params_parts.h"
 #include "train/trainer.h"
 
 static ar_status check_ids(const grads_batch *b, int64_t n_vocab,
@@ -34,7 +35,7 @@ static ar_status write_grads(trainer *t, double loss, const char *path,
         const shape one = shape1(1);
         st_declare(w, "loss", AR_F64, &one);
         for (int i = 0; i < params->n; i++)
-            st_declare(w, params->spec[i].name, type, &params->spec[i].shape);
+            params_declare(w, &params->spec[i], type);
         st_data(w, &loss, sizeof loss);
         for (int i = 0; i < params->n; i++)
             st_data(w, grads + params->spec[i].offset,

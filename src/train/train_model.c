@@ -33,6 +33,7 @@ ar_status train_model_of(settings *s, model_config *out, int64_t n_vocab,
         TRY(parse_config(out, s->config, err));
     } else if (init_config(s, path, sizeof path)) {
         TRY(config_read(out, path, err));
+        config_unpack(out);
     } else {
         fixed = false;
         TRY(config_preset(out, s->preset, err));

@@ -130,9 +130,10 @@ void test_engine_pieces(void **state) {
     static double whole[N * V], cut[N * V];
     int32_t ids[N];
     some_ids(ids, N, 1);
-    const char *const models[] = {"gpt2", "llama"};
+    const char *const models[] = {"gpt2", "llama", "mixtral", "gpt_oss",
+                                  "glm4_moe"};
     const int64_t pieces[] = {1, 3, 7, 33};
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 5; k++) {
         fixture f;
         open_engine(&f, models[k], on("cpu"));
         feed_in_pieces(f.e, ids, N, N, whole);
@@ -179,11 +180,10 @@ void test_engine_longrope(void **state) {
     close_engine(&f);
 }
 
-void test_engine_batch(void **state) {
-    (void)state;
+static void check_batch(const char *name) {
     enum { S = 5, N = 20 };
     fixture f;
-    open_engine(&f, "llama", on("cpu"));
+    open_engine(&f, name, on("cpu"));
     session *s[S];
     int32_t ids[S][N];
     static double alone[S][N * V], y[S * V];
@@ -209,6 +209,14 @@ void test_engine_batch(void **state) {
     assert_fails(AR_RANGE, "same", engine_step(f.e, same, next, 2, y, err));
     for (int i = 0; i < S; i++) session_close(s[i]);
     close_engine(&f);
+}
+
+void test_engine_batch(void **state) {
+    (void)state;
+    check_batch("llama");
+    check_batch("mixtral");
+    check_batch("gpt_oss");
+    check_batch("glm4_moe");
 }
 
 void test_engine_rewind(void **state) {
@@ -303,13 +311,13 @@ void test_engine_threads(void **state) {
     static double one[N * V], many[N * V];
     int32_t ids[N];
     some_ids(ids, N, 5);
-    for (int t = 1; t <= 5; t += 2) {
+    for (int t = 1; t <= 11; t += 2) {
         engine_options o = on("cpu");
-        o.n_threads = t;
+        o.n_threads = t % 6;
         fixture f;
-        open_engine(&f, "llama", o);
-        feed_in_pieces(f.e, ids, N, 20, t == 1 ? one : many);
-        if (t > 1) assert_memory_equal(one, many, sizeof one);
+        open_engine(&f, t < 6 ? "llama" : "gpt_oss", o);
+        feed_in_pieces(f.e, ids, N, 20, t % 6 == 1 ? one : many);
+        if (t % 6 != 1) assert_memory_equal(one, many, sizeof one);
         close_engine(&f);
     }
 }

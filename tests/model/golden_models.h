@@ -35,6 +35,11 @@ static const char *const golden_models[] = {
     "nemotron",
     "gpt_neox",
     "phi",
+    "mixtral",
+    "qwen3_moe",
+    "olmoe",
+    "glm4_moe",
+    "gpt_oss",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 

@@ -42,8 +42,9 @@ static void there_and_back(const char *name, double tolerance) {
 void test_export_and_back(void **state) {
     (void)state;
     static const char *const exact[] = {
-        "gpt2",  "llama", "llama_bf16", "llama_f16",  "qwen2",
-        "qwen3", "phi3",  "olmo2",      "starcoder2", "granite"};
+        "gpt2",    "llama",     "llama_bf16", "llama_f16",  "qwen2",
+        "qwen3",   "phi3",      "olmo2",      "starcoder2", "granite",
+        "mixtral", "qwen3_moe", "olmoe",      "glm4_moe"};
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++)
         there_and_back(exact[i], 0);
     there_and_back("gemma", 2.5e-7); /* 1 + w is rounded */
@@ -76,12 +77,11 @@ void test_export_pairs(void **state) {
 }
 
 /* Whatever allocation fails, there is a whole file or none. */
-void test_export_nomem(void **state) {
-    (void)state;
+static void check_nomem(const char *name) {
     char file[600];
     model *m;
-    snprintf(file, sizeof file, "%s/m.gguf", test_folder());
-    assert_ok(model_open(&m, golden_model("llama", ""), err));
+    snprintf(file, sizeof file, "%s/%s.gguf", test_folder(), name);
+    assert_ok(model_open(&m, golden_model(name, ""), err));
     int64_t n = 1;
     for (;; n++) {
         ar_error err = {0};
@@ -95,4 +95,10 @@ void test_export_nomem(void **state) {
     }
     assert_true(n > 20);
     model_close(m);
+}
+
+void test_export_nomem(void **state) {
+    (void)state;
+    check_nomem("llama");
+    check_nomem("gpt_oss_mxfp4");
 }

@@ -75,14 +75,27 @@ static void add_block(const attention *a, const block *x, int64_t j0) {
     }
 }
 
+/* The sink joins the sums of the queries; O' is still relative to the old
+ * maximum.  The factor that makes up for it. */
+static float add_sink(const attention *a, const block *x, int64_t i) {
+    const tensor *t = &a->c->in[3];
+    const float old = x->max[i];
+    if (a->c->n_in < 4 || !t->data) return 1;
+    const float sink = ((const float *)t->data)[x->h * t->stride[0]];
+    const float now = sink > old ? sink : old, shrink = expf(old - now);
+    x->max[i] = now;
+    x->sum[i] = x->sum[i] * shrink + expf(sink - now);
+    return shrink;
+}
+
 /* o = O' / sum, lse = max + log(sum). */
 static void finish(const attention *a, const block *x) {
     const tensor *lse = &a->c->out[1];
     for (int64_t p = 0; p < x->n; p += a->nr) {
         for (int64_t l = 0; l < a->nr; l++) {
-            const float sum = x->sum[p + l];
+            const float shrink = add_sink(a, x, p + l), sum = x->sum[p + l];
             /* NaN stays; a query that sees no key has o = 0. */
-            x->shrink[l] = sum == 0 ? 0 : 1 / sum;
+            x->shrink[l] = sum == 0 ? 0 : shrink / sum;
         }
         a->k->mul_cols(a->E, x->o + p * a->E, x->shrink);
     }

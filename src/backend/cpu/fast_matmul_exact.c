@@ -15,8 +15,7 @@ enum {
     FEW_ROWS = 4,
     BLOCK = 64,           /* most rows of w in a share */
     BLOCK_FLOATS = 65536, /* most floats, so that it stays in cache */
-    MAX_K = CPU_SCRATCH_SIZE / 4 / 4, /* four rows fit the scratch */
-    X_SHARE = 16,                     /* rows of x laid out in a share */
+    X_SHARE = 16,         /* rows of x laid out in a share */
 };
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -42,7 +41,7 @@ static bool blocks_fit(const op_call *c) {
     plain.in[1].type = AR_F32;
     return matmul_is_gemm(&plain) &&
            (ar_type)c->attr->matmul.compute == AR_F32 &&
-           c->in[0].dim[1] <= MAX_K;
+           c->in[0].dim[1] <= MATMUL_EXACT_MAX_K;
 }
 
 static bool exact_fits(const op_call *c) {
@@ -50,7 +49,7 @@ static bool exact_fits(const op_call *c) {
     if (blocks_fit(c)) return true;
     if (!matmul_is_gemm(c)) return false;
     const gemm_args g = matmul_args(c, 0);
-    if (g.k > MAX_K) return false;
+    if (g.k > MATMUL_EXACT_MAX_K) return false;
     if (c->attr->matmul.exact) return true;
     const gemm_source w = lines_of_w(c, &g);
     return g.m <= FEW_ROWS && in_place(&w);
@@ -77,9 +76,9 @@ typedef struct job {
 
 /* Four rows or more, as much as fits the cache, but enough shares for the
  * threads of any machine. */
-static int64_t block_of(const gemm_args *g) {
-    int64_t n = g->k > 0 ? BLOCK_FLOATS / g->k : BLOCK;
-    n = min(n, min(BLOCK, g->n / 32));
+int64_t matmul_exact_block(int64_t n_rows, int64_t k) {
+    int64_t n = k > 0 ? BLOCK_FLOATS / k : BLOCK;
+    n = min(n, min(BLOCK, n_rows / 32));
     return n < 4 ? 4 : n & ~(int64_t)3;
 }
 
@@ -97,46 +96,47 @@ static void x_share(void *ctx, int64_t share, int worker) {
 }
 
 /* Rows [first, first + n) of w contiguous along k; *ld from one to the next. */
-static const float *rows_of_w(const job *j, int64_t first, int64_t n,
-                              float *scratch, int64_t *ld) {
-    const gemm_source *w = &j->w;
+static const float *rows_of_w(const gemm_source *w, int64_t k, int64_t first,
+                              int64_t n, float *scratch, int64_t *ld) {
     const float *data = w->data;
     if (quant_is_block(w->type)) {
-        *ld = j->g.k;
+        *ld = k;
         quant_decode(w->type,
                      (const char *)w->data +
                          ar_type_size(w->type, first * w->line),
-                     scratch, n * j->g.k);
+                     scratch, n * k);
         return scratch;
     }
     *ld = w->line;
     if (in_place(w)) return data + first * w->line;
-    *ld = j->g.k;
+    *ld = k;
     if (gemm_source_plain(w) && w->line == 1)
-        w->k->pack_rows(n, j->g.k, j->g.k, data + first, w->step, scratch);
+        w->k->pack_rows(n, k, k, data + first, w->step, scratch);
     else
-        lay_out(w, first, n, j->g.k, scratch);
+        lay_out(w, first, n, k, scratch);
     return scratch;
+}
+
+void matmul_exact_rows(const exact_rows *x, const gemm_source *w, int64_t first,
+                       int64_t n, float *scratch) {
+    int64_t ldw;
+    const float *rows = rows_of_w(w, x->k, first, n, scratch, &ldw);
+    for (int64_t m = 0; m < x->m; m += 4)
+        for (int64_t o = 0; o < n; o += 4)
+            w->k->dot_tile(x->k, x->x + m * x->ld_x, x->ld_x, rows + o * ldw,
+                           ldw, x->y + m * x->ld_y + first + o, x->ld_y,
+                           (int)min(4, x->m - m), (int)min(4, n - o));
 }
 
 static void w_share(void *ctx, int64_t share, int worker) {
     const job *j = ctx;
     const gemm_args *g = &j->g;
     const int64_t first = share * j->block, n = min(j->block, g->n - first);
-    int64_t ldw;
-    const float *w = rows_of_w(j, first, n, cpu_scratch(j->c, worker), &ldw);
-    for (int64_t m = 0; m < g->m; m += 4) {
-        const int rows = (int)min(4, g->m - m);
-        float *y = g->c + m * g->ldc + first;
-        for (int64_t o = 0; o < n; o += 4)
-            j->c->k->dot_tile(g->k, j->rows + m * j->ld_rows, j->ld_rows,
-                              w + o * ldw, ldw, y + o, g->ldc, rows,
-                              (int)min(4, n - o));
-        if (!g->bias) continue;
-        for (int i = 0; i < rows; i++)
-            for (int64_t o = 0; o < n; o++)
-                y[i * g->ldc + o] += g->bias[first + o];
-    }
+    const exact_rows x = {g->m, g->k, j->rows, j->ld_rows, g->c, g->ldc};
+    matmul_exact_rows(&x, &j->w, first, n, cpu_scratch(j->c, worker));
+    for (int64_t m = 0; g->bias && m < g->m; m++)
+        for (int64_t o = 0; o < n; o++)
+            g->c[m * g->ldc + first + o] += g->bias[first + o];
 }
 
 static void run_product(const op_call *c, int64_t i) {
@@ -145,7 +145,7 @@ static void run_product(const op_call *c, int64_t i) {
     j.w = lines_of_w(c, &j.g);
     j.rows = j.x.data;
     j.ld_rows = j.x.line;
-    j.block = block_of(&j.g);
+    j.block = matmul_exact_block(j.g.n, j.g.k);
     if (x_size(c, &j.g) > 0) {
         pool_run(c->threads, x_share, &j, (j.g.m + X_SHARE - 1) / X_SHARE);
         j.rows = c->work;

@@ -246,6 +246,19 @@ static void save(const job *j, const queries *x, int64_t range) {
     }
 }
 
+/* The head's sink, where there is one, joins the sums of query i last. */
+static void add_sink(const job *j, const sums *s, int64_t i, int64_t head) {
+    const tensor *t = &j->c->in[6];
+    float *o = s->o + i * j->E;
+    if (j->c->n_in < 7 || !t->data) return;
+    const float sink = ((const float *)t->data)[head * t->stride[0]];
+    const float old = s->max[i], now = sink > old ? sink : old;
+    const float shrink = expf(old - now);
+    s->max[i] = now;
+    s->sum[i] = s->sum[i] * shrink + expf(sink - now);
+    for (int64_t e = 0; e < j->E; e++) o[e] *= shrink;
+}
+
 static void write_row(const job *j, int64_t row, int64_t head, float sum,
                       const float *o) {
     const tensor *t = &j->c->out[0];
@@ -256,9 +269,10 @@ static void write_row(const job *j, int64_t row, int64_t head, float sum,
 static void finish(const job *j, const queries *x) {
     const int64_t group = j->H / j->G;
     for (int64_t i = 0; i < x->n; i++) {
-        const int64_t at = x->head + i;
-        write_row(j, x->row + at / group, x->g * group + at % group,
-                  x->all.sum[i], x->all.o + i * j->E);
+        const int64_t at = x->head + i, head = x->g * group + at % group;
+        add_sink(j, &x->all, i, head);
+        write_row(j, x->row + at / group, head, x->all.sum[i],
+                  x->all.o + i * j->E);
     }
 }
 
@@ -369,6 +383,7 @@ static void join_share(void *ctx, int64_t share, int worker) {
         const float *x = saved(j, row, head, r);
         sums_join(j, &all, 0, x[0], x[1], x + 2);
     }
+    add_sink(j, &all, 0, head);
     write_row(j, row, head, all.sum[0], all.o);
 }
 
@@ -396,6 +411,7 @@ static bool paged_fits(const op_call *c) {
     const tensor *q = &c->in[0], *o = &c->out[0];
     for (int i = 3; i < 6; i++)
         if (c->in[i].type != AR_I32) return false;
+    if (c->n_in > 6 && c->in[6].data && c->in[6].type != AR_F32) return false;
     return q->type == AR_F32 && o->type == AR_F32 && c->attr->paged.page > 0 &&
            c->in[1].dim[2] > 0 && pool_fits(&c->in[1]) &&
            pool_fits(&c->in[2]) && (q->dim[2] == 1 || q->stride[2] == 1) &&

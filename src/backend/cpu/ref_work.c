@@ -20,7 +20,9 @@ static int64_t n_doubles(enum op_id op, const op_call *c) {
     case OP_LAYER_NORM_DW: return 2 * last(&in[0]); /* dw, db */
     case OP_MATMUL:
         return (8 + 1) * last(&in[0]); /* a panel of b, a row of a */
-    case OP_EMBED_DW:                  /* lists of V and N, one row */
+    case OP_MATMUL_EXPERTS: return (8 + 1) * last(&in[0]);
+    case OP_MATMUL_EXPERTS_DW: return last(&c->out[0]); /* [B] */
+    case OP_EMBED_DW: /* lists of V and N, one row */
         return c->out[0].dim[0] + tensor_count(&in[0]) + last(&c->out[0]);
     case OP_ATTENTION: return attention_rows(c, 2, 2); /* q, k; v, o */
     case OP_ATTENTION_DQKV: /* q, k, dk; v, o, do, dv; D [B, H, T] */

@@ -7,7 +7,9 @@
  *   lse_i = log sum_j exp(s_ij)
  *   p_ij = exp(s_ij - lse_i),  o_i = sum_j p_ij v_j
  *
- * A query that sees no key gives o = 0, lse = -inf.  Forward, one query at a
+ * A sink is one more score of every query of its head, without a value: it
+ * takes part in lse alone, so backward is the same.  A query that sees nothing
+ * gives o = 0, lse = -inf.  Forward, one query at a
  * time, keys from first to last, with a running maximum (Milakov and
  * Gimelshein 2018; Dao et al. 2022): no row of scores is kept.
  *
@@ -75,6 +77,7 @@ static void running_start(running *r, real *o, int64_t n) {
     for (int64_t e = 0; e < n; e++) o[e] = 0;
 }
 
+/* v may be NULL: zeros. */
 static void running_add(running *r, real s, const real *v) {
     if (s > r->max) {
         const real shrink = R_EXP(r->max - s);
@@ -84,7 +87,7 @@ static void running_add(running *r, real s, const real *v) {
     }
     const real p = R_EXP(s - r->max);
     r->sum += p;
-    for (int64_t e = 0; e < r->n; e++) r->o[e] += p * v[e];
+    for (int64_t e = 0; v && e < r->n; e++) r->o[e] += p * v[e];
 }
 
 static void running_end(running *r) {
@@ -93,7 +96,7 @@ static void running_end(running *r) {
 
 void REF(ATTENTION)(const op_call *c) {
     const shapes s = shapes_of(c);
-    const tensor *lse = &c->out[1];
+    const tensor *lse = &c->out[1], *sinks = optional(c, 3);
     real *sq = c->work, *sk = sq + s.D, *sv = sk + s.D, *o = sv + s.E;
     for (int64_t r = 0, n = s.B * s.H * s.T; r < n; r++) {
         const int64_t i = r % s.T, h = r / s.T % s.H, b = r / s.T / s.H;
@@ -106,6 +109,7 @@ void REF(ATTENTION)(const op_call *c) {
                         score(s.D, q, head_row(&c->in[1], b, j, g, sk),
                               s.attr->scale, s.attr->softcap),
                         head_row(&c->in[2], b, j, g, sv));
+        if (sinks) running_add(&sum, load(sinks, h * sinks->stride[0]), NULL);
         running_end(&sum);
         write_head(&c->out[0], b, i, h, o);
         store(lse, offset_of(lse, r, 3), sum.max + R_LOG(sum.sum));

@@ -1,4 +1,4 @@
-/* ref_matmul.c - MATMUL.
+/* ref_matmul.c - MATMUL, and products by a matrix that each row chooses.
  *
  *   y[.., m, n] = sum_k a[.., m, k] b[.., k, n] + bias[n]
  *
@@ -6,7 +6,11 @@
  * again, so there is no backward kernel.  Operands are first rounded to the
  * type matmul.compute; every sum runs over k from 0 up, then adds the bias.
  * PANEL columns of b are gathered side by side in work, so that any layout of
- * b is walked once; it changes no order of additions. */
+ * b is walked once; it changes no order of additions.
+ *
+ *   MATMUL_EXPERTS     y[n, i, f] = sum_k x[n, i, k] w[ids[n, i], k, f]
+ *   MATMUL_EXPERTS_DW  dw[e, a, b] = sum over (n, i) with ids[n, i] = e, in
+ *                      order, of a[n, i, a] b[n, i, b] */
 #include "backend/cpu/ref/ref.h"
 
 /* ORDER: ref_work.c */
@@ -89,4 +93,70 @@ void REF(MATMUL)(const op_call *c) {
     for (int64_t i = 0, n = count_of(y, batch_rank); i < n; i++)
         multiply(c, offset_of(a, i, batch_rank), offset_of(b, i, batch_rank),
                  offset_of(y, i, batch_rank));
+}
+
+/* Row (n, i) of x [N, k, ..], or row n of x [N, ..], of ids [N, k]. */
+static int64_t chosen_row(const tensor *x, const tensor *ids, int64_t r) {
+    const int64_t n = r / ids->dim[1], i = r % ids->dim[1];
+    return n * x->stride[0] + (x->rank == 3 ? i * x->stride[1] : 0);
+}
+
+static int64_t chosen_id(const tensor *ids, int64_t r) {
+    return REF(load_int)(ids, offset_of(ids, r, 2));
+}
+
+/* Columns [f, f + width) of the rows whose id is e. */
+static void expert_panel(const op_call *c, int64_t e, int64_t f, int width) {
+    const tensor *x = &c->in[0], *w = &c->in[1], *ids = &c->in[2];
+    const tensor *y = &c->out[0];
+    const int64_t n_inner = last_dim(x), rows = tensor_count(ids);
+    const int compute = c->attr->experts.matmul.compute;
+    real *panel = c->work, *scratch = panel + PANEL * n_inner, sum[PANEL];
+    gather_panel(w, e * w->stride[0] + f * last_stride(w), width, compute,
+                 panel);
+    for (int64_t r = 0; r < rows; r++) {
+        if (chosen_id(ids, r) != e) continue;
+        row_by_panel(n_inner,
+                     read_row(x, chosen_row(x, ids, r), compute, scratch),
+                     panel, sum);
+        for (int j = 0; j < width; j++)
+            store(y, row_at(y, r) + (f + j) * last_stride(y), sum[j]);
+    }
+}
+
+void REF(MATMUL_EXPERTS)(const op_call *c) {
+    const tensor *w = &c->in[1], *ids = &c->in[2], *y = &c->out[0];
+    const int64_t n = last_dim(w);
+    for (int64_t r = 0, rows = tensor_count(ids); r < rows; r++) {
+        const int64_t id = chosen_id(ids, r);
+        if (id >= 0 && id < w->dim[0]) continue;
+        for (int64_t f = 0; f < n; f++)
+            store(y, row_at(y, r) + f * last_stride(y), 0);
+    }
+    for (int64_t e = 0; e < w->dim[0]; e++)
+        for (int64_t f = 0; f < n; f += PANEL)
+            expert_panel(c, e, f, (int)(n - f < PANEL ? n - f : PANEL));
+}
+
+void REF(MATMUL_EXPERTS_DW)(const op_call *c) {
+    const tensor *ids = &c->in[0], *a = &c->in[1], *b = &c->in[2];
+    const tensor *dw = &c->out[0];
+    const int64_t n = last_dim(dw), rows = tensor_count(ids);
+    const int compute = c->attr->experts.matmul.compute;
+    real *sum = c->work;
+    for (int64_t i = 0; i < dw->dim[0] * dw->dim[1]; i++) {
+        const int64_t e = i / dw->dim[1], k = i % dw->dim[1];
+        for (int64_t j = 0; j < n; j++) sum[j] = 0;
+        for (int64_t r = 0; r < rows; r++) {
+            if (chosen_id(ids, r) != e) continue;
+            const real x = rounded(
+                compute, load(a, chosen_row(a, ids, r) + k * last_stride(a)));
+            const int64_t from = chosen_row(b, ids, r);
+            for (int64_t j = 0; j < n; j++)
+                sum[j] +=
+                    x * rounded(compute, load(b, from + j * last_stride(b)));
+        }
+        for (int64_t j = 0; j < n; j++)
+            store(dw, row_at(dw, i) + j * last_stride(dw), sum[j]);
+    }
 }

@@ -10,7 +10,8 @@
  *   m = max(m1, m2),  (sum, o) = (sum, o)_1 exp(m1 - m) + (sum, o)_2 exp(m2 -
  * m)
  *
- * so the value does not depend on how the keys came into the cache.  A row
+ * and last with the sink of the head, (sink, 1, 0), where there is one; so the
+ * value does not depend on how the keys came into the cache.  A row
  * whose sequence is -1, and pages outside the pool, give zeros. */
 #include "backend/cpu/ref/ref.h"
 
@@ -32,6 +33,15 @@ static void part_join(part *into, const part *p, int64_t n) {
     into->max = max;
     into->sum = into->sum * a + p->sum * b;
     for (int64_t e = 0; e < n; e++) into->o[e] = into->o[e] * a + p->o[e] * b;
+}
+
+/* into = into joined with one score without a value. */
+static void part_sink(part *into, real sink, int64_t n) {
+    const real max = sink > into->max ? sink : into->max;
+    const real a = R_EXP(into->max - max);
+    into->max = max;
+    into->sum = into->sum * a + R_EXP(sink - max);
+    for (int64_t e = 0; e < n; e++) into->o[e] *= a;
 }
 
 /* Row [page, i, g, :] of a pool. */
@@ -88,6 +98,7 @@ void REF(ATTENTION_PAGED)(const op_call *c) {
     const tensor *tq = &c->in[0], *o = &c->out[0];
     const int64_t H = tq->dim[1], D = tq->dim[2], G = c->in[1].dim[2];
     const int64_t E = c->in[2].dim[3];
+    const tensor *sinks = optional(c, 6);
     part sum = {.o = (real *)c->work + 2 * D + E};
     for (int64_t r = 0, n = tq->dim[0] * H; r < n; r++) {
         const int64_t row = r / H, h = r % H;
@@ -101,6 +112,7 @@ void REF(ATTENTION_PAGED)(const op_call *c) {
                    REF(read)(tq, row * tq->stride[0] + h * tq->stride[1],
                              tq->stride[2], D, c->work),
                    sequence, position, h * G / H, &sum);
+        if (sinks) part_sink(&sum, load(sinks, h * sinks->stride[0]), E);
         for (int64_t e = 0; e < E; e++)
             store(o, row * o->stride[0] + h * o->stride[1] + e * o->stride[2],
                   sum.sum > 0 ? sum.o[e] / sum.sum : 0);

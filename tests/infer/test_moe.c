@@ -1,0 +1,134 @@
+/* test_moe.c - experts whose weights lie in blocks, or one by one. */
+#include "base/mem.h"
+#include "infer/infer.h"
+#include "model/export.h"
+#include "tests/model/golden_io.h"
+
+enum { V = 160, MOST = 256 };
+
+static void check_text(const model *m, const json_t *io, const char *where,
+                       double tolerance) {
+    engine *e;
+    engine_options o = engine_options_default();
+    o.device = where;
+    assert_ok(engine_open(&e, m, &o, err));
+    const json_t *prompts = json_object_get(io, "prompts");
+    for (size_t k = 0; k < json_array_size(prompts); k++) {
+        int32_t ids[MOST];
+        double y[V];
+        session *s;
+        const int64_t n = golden_ids(json_array_get(prompts, k), ids, MOST);
+        assert_ok(session_open(&s, e, err));
+        assert_ok(session_feed(s, ids, n, false, y, err));
+        golden_compare(json_array_get(json_object_get(io, "last_logits"), k), y,
+                       tolerance);
+        session_close(s);
+    }
+    engine_close(e);
+}
+
+static void check_memory(const model *m, size_t most) {
+    engine *e;
+    engine_memory use;
+    assert_ok(engine_open(&e, m, NULL, err));
+    engine_memory_use(e, &use);
+    assert_true(use.weights < most);
+    engine_close(e);
+}
+
+/* MXFP4 in two tensors becomes blocks of its own bits: 17 bytes for 32. */
+void test_moe_blocks(void **state) {
+    (void)state;
+    model *m;
+    json_t *io = golden_json(golden_model("gpt_oss_mxfp4", "io.json"));
+    assert_ok(model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
+    check_text(m, io, "reference-f64", 1e-8);
+    check_text(m, io, "reference", 5e-4);
+    check_text(m, io, "cpu", 5e-4);
+    int64_t packed = 0, vectors = 0;
+    for (int i = 0; i < m->params.n; i++) {
+        const int64_t n = shape_count(&m->params.spec[i].shape);
+        if (m->params.spec[i].shape.rank == 3) packed += n / 32 * 17;
+        if (m->params.spec[i].shape.rank == 1) vectors += n * 4;
+    }
+    assert_true(packed > 0);
+    check_memory(m, (size_t)(packed + vectors) + 64u * (unsigned)m->params.n);
+    model_close(m);
+    json_decref(io);
+}
+
+/* The same in a GGUF file, where gate and up are two stacks. */
+void test_moe_blocks_gguf(void **state) {
+    (void)state;
+    char file[600];
+    model *m, *g;
+    const export_options as_they_are = {0};
+    json_t *io = golden_json(golden_model("gpt_oss_mxfp4", "io.json"));
+    snprintf(file, sizeof file, "%s/m.gguf", test_folder());
+    assert_ok(model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
+    assert_ok(export_gguf(m, file, &as_they_are, err));
+    assert_ok(model_open(&g, file, err));
+    const tensor_view *t = weights_find(g->files, "blk.0.ffn_up_exps.weight");
+    assert_true(t && t->type == AR_MXFP4);
+    check_text(g, io, "reference-f64", 1e-6); /* f32 in the metadata */
+    check_text(g, io, "cpu", 5e-4);
+    model_close(g);
+    model_close(m);
+    json_decref(io);
+}
+
+/* ---- GGUF files from before stacks: a tensor for each expert ---- */
+
+/* "blk.3.ffn_up_exps.weight" to "blk.3.ffn_up.7.weight"; false for others. */
+static bool old_name(const char *name, int64_t i, char out[128]) {
+    const char *at = strstr(name, "_exps.");
+    if (!at) return false;
+    snprintf(out, 128, "%.*s.%lld.%s", (int)(at - name), name, (long long)i,
+             at + strlen("_exps."));
+    return true;
+}
+
+static void declare(gguf_writer *w, const tensor_view *t) {
+    char name[128];
+    const shape one = shape2(t->shape.dim[1], t->shape.dim[2]);
+    if (!old_name(t->name, 0, name))
+        gguf_declare(w, t->name, t->type, &t->shape);
+    for (int64_t i = 0; old_name(t->name, i, name) && i < t->shape.dim[0]; i++)
+        gguf_declare(w, name, t->type, &one);
+}
+
+static void write_older(const model *m, const char *path) {
+    gguf_writer *w;
+    const gguf *g = weights_gguf(m->files);
+    assert_ok(gguf_create(&w, path, err));
+    for (int64_t i = 0; i < gguf_n_values(g); i++)
+        gguf_put_value(w, gguf_value_at(g, i));
+    for (int64_t i = 0; i < weights_count(m->files); i++)
+        declare(w, weights_get(m->files, i));
+    for (int64_t i = 0; i < weights_count(m->files); i++) {
+        const tensor_view *t = weights_get(m->files, i);
+        gguf_data(w, t->data, t->size);
+    }
+    assert_ok(gguf_commit(w, err));
+}
+
+void test_moe_older_gguf(void **state) {
+    (void)state;
+    char file[600], older[640];
+    model *m, *g;
+    const export_options as_they_are = {0};
+    json_t *io = golden_json(golden_model("mixtral", "io.json"));
+    snprintf(file, sizeof file, "%s/m.gguf", test_folder());
+    snprintf(older, sizeof older, "%s.older", file);
+    assert_ok(model_open(&m, golden_model("mixtral", ""), err));
+    assert_ok(export_gguf(m, file, &as_they_are, err));
+    model_close(m);
+    assert_ok(model_open(&g, file, err));
+    write_older(g, older);
+    model_close(g);
+    assert_ok(model_open(&g, older, err));
+    assert_non_null(weights_find(g->files, "blk.1.ffn_down.3.weight"));
+    check_text(g, io, "cpu", 5e-4);
+    model_close(g);
+    json_decref(io);
+}
