@@ -74,7 +74,9 @@ static ar_status open_device(engine *e, ar_error *err) {
 static bool usable_in_place(const engine *e, const param_spec *s,
                             const tensor_view *t) {
     const bool matrix = s->shape.rank == 2;
-    if (quant_is_block(t->type)) return matrix && !e->m->config.conv1d;
+    /* The way out of a latent vector is read along either side. */
+    if (quant_is_block(t->type))
+        return matrix && !e->m->config.conv1d && s->role != ROLE_KV_B;
     if (t->type != e->type &&
         !(matrix && (t->type == AR_F16 || t->type == AR_BF16)))
         return false;
@@ -177,7 +179,8 @@ static ar_status place_pools(engine *e, size_t *size, ar_error *err) {
     for (int64_t l = 0; l < n; l++) {
         const layer_cache c = layer_cache_of(&e->m->config, l);
         if (!place_pool(e, &e->k_pool[l], c.n_heads, c.k_dim, size) ||
-            !place_pool(e, &e->v_pool[l], c.n_heads, c.v_dim, size))
+            (!c.v_in_k &&
+             !place_pool(e, &e->v_pool[l], c.n_heads, c.v_dim, size)))
             return error_set(err, AR_NOMEM,
                              "a cache of %lld tokens is too large",
                              (long long)e->opt.max_tokens);

@@ -12,7 +12,7 @@
 enum { ALIGNMENT = 64 };
 
 enum place { PLACE_FIRST, PLACE_LAYER, PLACE_LAST, PLACE_COUNT };
-enum form { FORM_TABLE, FORM_LINEAR, FORM_VECTOR };
+enum form { FORM_TABLE, FORM_LINEAR, FORM_HEADS, FORM_VECTOR };
 enum init_class {
 #define INIT_CLASS(id) CLASS_##id,
 #include "model/inits.def"
@@ -34,6 +34,8 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     const int64_t C = c->n_embd, V = c->n_vocab, F = c->n_ff;
     const int64_t HD = c->n_heads * c->head_dim;
     const int64_t GD = c->n_kv_heads * c->head_dim;
+    const bool LATENT = c->attn_kind == ATTN_LATENT;
+    const bool Q_LORA = LATENT && c->q_lora_rank > 0;
     const bool PRE = c->branch_norm != BRANCH_POST;
     const bool MLP_PRE = PRE && (!c->parallel || c->two_norms);
     const bool POST = c->branch_norm != BRANCH_PRE;
@@ -97,6 +99,7 @@ static void set_init(param_spec *s, const model_config *c,
 
 static shape shape_of(const model_config *c, const role_facts *f) {
     if (f->form == FORM_VECTOR) return shape1(f->rows);
+    if (f->form == FORM_HEADS) return shape3(c->n_heads, f->rows, f->columns);
     if (f->form == FORM_LINEAR && c->conv1d && f->place == PLACE_LAYER)
         return shape2(f->columns, f->rows);
     return shape2(f->rows, f->columns);
@@ -159,6 +162,8 @@ ar_status params_build(param_list *out, const model_config *c, ar_type t,
     TRY(config_check(c, err));
     memset(out->index, -1, sizeof out->index);
     out->names = config_names(c);
+    out->n_layers = c->n_layers;
+    out->n_extra_layers = c->n_extra_layers;
     TRY(add_all(out, c, t, err));
     out->spec = mem_new(param_spec, out->n);
     out->n = 0;

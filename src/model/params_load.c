@@ -1,4 +1,5 @@
 /* params_load.c - the weights of a model out of files. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -16,6 +17,20 @@ static const struct {
 #include "model/names.def"
 #undef PARAM_SKIP
 };
+
+/* Of a layer behind the model's last. */
+static bool is_extra(const param_list *p, const char *name) {
+    static const char *const starts[] = {"model.layers.", "layers.", "blk."};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        const size_t n = strlen(starts[i]);
+        if (strncmp(name, starts[i], n) != 0) continue;
+        char *end;
+        const long long l = strtoll(name + n, &end, 10);
+        return *end == '.' && l >= p->n_layers &&
+               l < p->n_layers + p->n_extra_layers;
+    }
+    return false;
+}
 
 static bool skipped(const char *name) {
     const size_t n = strlen(name);
@@ -66,7 +81,7 @@ static ar_status check_left_over(const param_list *p, const weights *w,
     const bool tied = params_find(p, ROLE_HEAD, -1) < 0;
     for (int64_t k = 0; k < n; k++) {
         const char *name = weights_get(w, k)->name;
-        if (used[k] || skipped(name)) continue;
+        if (used[k] || skipped(name) || is_extra(p, name)) continue;
         if (tied && !strcmp(name, "lm_head.weight")) continue;
         return error_set(err, AR_FORMAT,
                          "tensor \"%.128s\" belongs to no weight of the model",

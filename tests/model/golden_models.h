@@ -35,6 +35,10 @@ static const char *const golden_models[] = {
     "nemotron",
     "gpt_neox",
     "phi",
+    "deepseek_v2",
+    "deepseek_v2_lite",
+    "deepseek_v3_dense",
+    "deepseek_v3_halves",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 
