@@ -5,6 +5,7 @@
  * biases there are, and whether the head is tied, the names of the tensors
  * say.  Weights of gemma's norms have their offset in them already, linear
  * weights of GPT-2 are [out, in]. */
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -108,6 +109,7 @@ static ar_status read_sizes(model_config *c, const source *s, ar_error *err) {
             TRY(read_real(s, gguf_keys[i].name, field, err));
     }
     int64_t v_dim = c->head_dim;
+    if (c->attn_kind == ATTN_LATENT) return AR_OK;
     TRY(read_int(s, "attention.value_length", &v_dim, err));
     if (v_dim != c->head_dim)
         return error_set(err, AR_UNSUPPORTED, "values of %lld, keys of %lld",
@@ -119,6 +121,36 @@ static bool has(const source *s, const char *tensor) {
     return weights_find(s->w, tensor) != NULL;
 }
 
+/* Sizes of latent attention.  Newer files call those of the cache key_length
+ * and value_length, and have two weights where older ones have one. */
+static ar_status read_latent(model_config *c, const source *s, ar_error *err) {
+    if (c->attn_kind != ATTN_LATENT) return AR_OK;
+    int64_t key = c->head_dim;
+    TRY(read_int(s, "attention.key_length_mla", &key, err));
+    TRY(read_int(s, "rope.dimension_count", &c->qk_rope_dim, err));
+    TRY(read_int(s, "attention.value_length", &c->v_dim, err));
+    TRY(read_int(s, "attention.value_length_mla", &c->v_dim, err));
+    c->qk_nope_dim = key - c->qk_rope_dim;
+    if (c->qk_nope_dim < 1)
+        return error_set(err, AR_RANGE,
+                         "keys of %lld elements, %lld of them rotated",
+                         (long long)key, (long long)c->qk_rope_dim);
+    c->n_kv_heads = c->n_heads;
+    c->split_kv_b = has(s, "blk.0.attn_k_b.weight");
+    return AR_OK;
+}
+
+/* Which of the architectures that share a name; by how experts are chosen. */
+static ar_status settle_arch(source *s, ar_error *err) {
+    enum { SIGMOID = 2 };
+    int64_t gate = 0;
+    if (s->arch->arch != ARCH_DEEPSEEK_V2) return AR_OK;
+    TRY(read_int(s, "expert_gating_func", &gate, err));
+    for (int i = 0; gate == SIGMOID && i < n_gguf_archs; i++)
+        if (gguf_archs[i].arch == ARCH_DEEPSEEK_V3) s->arch = &gguf_archs[i];
+    return AR_OK;
+}
+
 static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
     const tensor_view *embed = weights_find(s->w, "token_embd.weight");
     if (!embed || embed->shape.rank != 2)
@@ -128,7 +160,9 @@ static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
     c->tied = !has(s, "output.weight");
     c->fused_qkv = has(s, "blk.0.attn_qkv.weight");
     c->fused_mlp = c->gated && !has(s, "blk.0.ffn_gate.weight");
-    c->bias_qkv = has(s, "blk.0.attn_q.bias") || has(s, "blk.0.attn_qkv.bias");
+    c->bias_qkv = has(s, "blk.0.attn_q.bias") ||
+                  has(s, "blk.0.attn_qkv.bias") ||
+                  has(s, "blk.0.attn_kv_a_mqa.bias");
     c->bias_o = has(s, "blk.0.attn_output.bias");
     c->bias_mlp = has(s, "blk.0.ffn_up.bias");
     return AR_OK;
@@ -170,6 +204,21 @@ static bool add_divisors(const source *s, json_t *scaling) {
     return true;
 }
 
+/* What scores are scaled by, a (1 + 0.1 m ln factor) squared: the file has a,
+ * the factor of cos and sin, and 0.1 m. */
+static ar_status add_mscale(const source *s, json_t *scaling, ar_error *err) {
+    double m = 0, factor = 1, a = 1;
+    TRY(read_real(s, "rope.scaling.yarn_log_multiplier", &m, err));
+    TRY(read_real(s, "rope.scaling.factor", &factor, err));
+    TRY(read_real(s, "rope.scaling.attn_factor", &a, err));
+    if (m == 0 || !(factor > 1)) return AR_OK;
+    const double of_scores = a * (1 + m * log(factor));
+    json_object_set_new(scaling, "attention_factor", json_real(a));
+    json_object_set_new(scaling, "mscale_all_dim",
+                        json_real((of_scores - 1) / (0.1 * log(factor))));
+    return AR_OK;
+}
+
 static ar_status add_scaling(const source *s, json_t *root, ar_error *err) {
     json_t *scaling = json_object();
     const gguf_value *type = find(s, "rope.scaling.type");
@@ -185,6 +234,7 @@ static ar_status add_scaling(const source *s, json_t *root, ar_error *err) {
         json_object_set_new(scaling, rope_keys[i].json,
                             n ? json_integer(n) : json_real(x));
     }
+    TRY(add_mscale(s, scaling, err));
     if (add_divisors(s, scaling)) return AR_OK;
     const bool given = gguf_as_string(type, &name) &&
                        !(name.size == 4 && !memcmp(name.data, "none", 4));
@@ -211,7 +261,7 @@ static ar_status describe(const model_config *c, const source *s, json_t *root,
     if (period)
         json_object_set_new(root, "sliding_window_pattern",
                             json_integer(period));
-    if (turned && turned < c->head_dim)
+    if (turned && turned < c->head_dim && c->attn_kind == ATTN_PLAIN)
         json_object_set_new(
             root, "partial_rotary_factor",
             json_real(((double)turned + 0.5) / (double)c->head_dim));
@@ -237,8 +287,10 @@ static ar_status fill(model_config *c, const source *s, json_t *root,
     c->gguf = true;
     c->conv1d = false;
     c->norm_offset = 0;
+    c->q_lora_rank = 0;
     c->rope_interleaved = c->rope_interleaved || s->arch->pairs;
     TRY(read_sizes(c, s, err));
+    TRY(read_latent(c, s, err));
     TRY(read_tensors(c, s, err));
     read_token(s, "tokenizer.ggml.bos_token_id", &c->bos);
     read_token(s, "tokenizer.ggml.eos_token_id", &c->eos);
@@ -256,6 +308,7 @@ ar_status config_from_gguf(model_config *out, const weights *w, ar_error *err) {
     model_config c;
     memset(out, 0, sizeof *out);
     TRY(find_arch(&s, err));
+    TRY(settle_arch(&s, err));
     json_t *root = json_object();
     if (!root) return error_set(err, AR_NOMEM, "no memory for a configuration");
     const ar_status status = fill(&c, &s, root, err);

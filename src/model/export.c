@@ -166,6 +166,7 @@ static ar_status write_gguf(const model *m, const char *arch, bool pairs,
     to.gguf = true;
     to.conv1d = false;
     to.norm_offset = 0;
+    if (to.attn_kind == ATTN_LATENT) to.rope_interleaved = true;
     ar_status s = export_plan_build(&p, m, &to, pairs, err);
     if (s == AR_OK) s = gguf_create(&w, path, err);
     if (s == AR_OK) {
@@ -284,6 +285,7 @@ ar_status export_folder(const model *m, const char *folder,
     to.conv1d = traits->conv1d;
     to.norm_offset = traits->norm_offset;
     to.rope_interleaved = traits->rope_interleaved;
+    to.split_kv_b = false;
     export_gguf_arch(m->config.arch, &pairs);
     ar_status s = export_plan_build(&p, m, &to, pairs, err);
     if (s == AR_OK) {

@@ -7,18 +7,21 @@
 /* How a weight's rows come from those of its tensor. */
 enum export_form {
     EXPORT_SAME,
-    EXPORT_TURNED,  /* [in, out] to [out, in] and back */
-    EXPORT_PAIRED,  /* halves of each head to neighbours */
-    EXPORT_UNPAIRED /* and back */
+    EXPORT_TURNED,   /* [in, out] to [out, in] and back */
+    EXPORT_PAIRED,   /* halves of each head to neighbours */
+    EXPORT_UNPAIRED, /* and back */
+    EXPORT_JOINED    /* of two tensors, K_B and V_B of latent attention */
 };
 
 typedef struct export_tensor {
     const param_spec *spec; /* of the file that is written */
     const tensor_view *src;
+    const tensor_view *second; /* EXPORT_JOINED: V_B */
     ar_type type;
     enum export_form form;
-    int64_t head, turned; /* rows of a head, and those that rotate */
-    double offset;        /* added to each element */
+    /* rows of a head, the first of those that rotate, and how many */
+    int64_t head, first, turned;
+    double offset; /* added to each element */
 } export_tensor;
 
 typedef struct export_plan {

@@ -17,6 +17,32 @@ static bool is_norm(enum param_role r) {
            r == ROLE_Q_NORM || r == ROLE_K_NORM;
 }
 
+/* Rows of latent attention that rotate are the last of a head; in GGUF files
+ * neighbours are turned together. */
+static void plan_latent(export_tensor *t, const model_config *from,
+                        const model_config *to) {
+    const enum param_role r = t->spec->role;
+    const bool of_q = r == ROLE_Q || r == ROLE_Q_B;
+    if (!of_q && r != ROLE_KV_A && r != ROLE_KV_A_BIAS) return;
+    t->first = of_q ? to->qk_nope_dim : to->kv_lora_rank;
+    t->head = t->first + to->qk_rope_dim;
+    if (from->rope_interleaved != to->rope_interleaved)
+        t->form = to->rope_interleaved ? EXPORT_PAIRED : EXPORT_UNPAIRED;
+}
+
+/* The tensor of a weight, or the two that make it. */
+static void find_sources(export_tensor *t, const model *m) {
+    const param_spec *s = t->spec;
+    int from = params_find(&m->params, s->role, s->layer);
+    if (from < 0 && s->role == ROLE_KV_B && m->config.split_kv_b) {
+        const int v = params_find(&m->params, ROLE_V_B, s->layer);
+        from = params_find(&m->params, ROLE_K_B, s->layer);
+        t->second = params_tensor(&m->params.spec[v], m->files);
+        t->form = EXPORT_JOINED;
+    }
+    if (from >= 0) t->src = params_tensor(&m->params.spec[from], m->files);
+}
+
 ar_status export_plan_build(export_plan *out, const model *m,
                             const model_config *to, bool pairs, ar_error *err) {
     memset(out, 0, sizeof *out);
@@ -29,10 +55,8 @@ ar_status export_plan_build(export_plan *out, const model *m,
     for (int i = 0; i < out->params.n; i++) {
         const param_spec *s = &out->params.spec[i];
         export_tensor *t = &out->tensors[i];
-        const int from = params_find(&m->params, s->role, s->layer);
         t->spec = s;
-        t->src =
-            from < 0 ? NULL : params_tensor(&m->params.spec[from], m->files);
+        find_sources(t, m);
         if (!t->src)
             return error_set(err, AR_FORMAT, "there is nothing for \"%s\"",
                              s->name);
@@ -42,6 +66,7 @@ ar_status export_plan_build(export_plan *out, const model *m,
             t->form = EXPORT_TURNED;
         if (permute && is_q_or_k(s->role))
             t->form = to->gguf ? EXPORT_PAIRED : EXPORT_UNPAIRED;
+        if (to->attn_kind == ATTN_LATENT) plan_latent(t, &m->config, to);
         if (is_norm(s->role))
             t->offset = m->config.norm_offset - to->norm_offset;
     }
@@ -56,8 +81,9 @@ void export_plan_close(export_plan *p) {
 
 /* The row of the tensor that becomes row r. */
 static int64_t source_row(const export_tensor *t, int64_t r) {
-    const int64_t i = r % t->head, half = t->turned / 2;
-    if (t->form == EXPORT_SAME || t->form == EXPORT_TURNED || i >= t->turned)
+    const int64_t i = r % t->head - t->first, half = t->turned / 2;
+    if ((t->form != EXPORT_PAIRED && t->form != EXPORT_UNPAIRED) || i < 0 ||
+        i >= t->turned)
         return r;
     return t->form == EXPORT_PAIRED ? r - i + i / 2 + i % 2 * half
                                     : r - i + i % half * 2 + i / half;
@@ -73,12 +99,44 @@ static bool encode(const export_tensor *t, const float *x, void *out,
 
 /* Room for the rows of a tensor on their way. */
 typedef struct rows {
-    float *whole; /* a turned matrix, as it lies in the file */
+    float *whole; /* a matrix [columns, n], turned on its way */
     float *row;
     void *bytes;
     int64_t n, columns; /* of what is written */
     size_t src_row;     /* bytes */
 } rows;
+
+/* kv_b [H, nope + v, lora] out of k_b [H, lora, nope] and v_b [H, v, lora]. */
+static ar_status join(const export_tensor *t, const rows *r, ar_error *err) {
+    const int64_t H = t->src->shape.dim[0], lora = r->columns;
+    const int64_t nope = t->src->shape.dim[2], v = t->second->shape.dim[1];
+    float *k_b = mem_new(float, H *lora *nope);
+    float *v_b = mem_new(float, H *lora *v);
+    ar_status s = AR_OK;
+    if (!k_b || !v_b)
+        s = error_set(err, AR_NOMEM, "no memory for \"%s\"", t->spec->name);
+    else if (!type_decode_f32(t->src->type, t->src->data, k_b,
+                              H * lora * nope) ||
+             !type_decode_f32(t->second->type, t->second->data, v_b,
+                              H * lora * v))
+        s = error_set(err, AR_UNSUPPORTED, "tensor \"%s\" is %s",
+                      t->second->name, ar_type_name(t->second->type));
+    for (int64_t h = 0; s == AR_OK && h < H; h++)
+        for (int64_t l = 0; l < lora; l++) {
+            float *to = r->whole + l * r->n + h * (nope + v);
+            for (int64_t i = 0; i < nope; i++)
+                to[i] = k_b[(h * lora + l) * nope + i];
+            for (int64_t i = 0; i < v; i++)
+                to[nope + i] = v_b[(h * v + i) * lora + l];
+        }
+    mem_free(k_b);
+    mem_free(v_b);
+    return s;
+}
+
+static bool is_whole(const export_tensor *t) {
+    return t->form == EXPORT_TURNED || t->form == EXPORT_JOINED;
+}
 
 static ar_status open_rows(rows *r, const export_tensor *t, ar_error *err) {
     const shape *s = &t->spec->shape;
@@ -91,9 +149,10 @@ static ar_status open_rows(rows *r, const export_tensor *t, ar_error *err) {
     r->src_row = ar_type_size(t->src->type, r->columns);
     r->row = mem_new(float, r->columns);
     r->bytes = mem_alloc(ar_type_size(t->type, r->columns));
-    if (t->form == EXPORT_TURNED) r->whole = mem_new(float, r->n * r->columns);
-    if (!r->row || !r->bytes || (t->form == EXPORT_TURNED && !r->whole))
+    if (is_whole(t)) r->whole = mem_new(float, r->n * r->columns);
+    if (!r->row || !r->bytes || (is_whole(t) && !r->whole))
         return error_set(err, AR_NOMEM, "no memory for \"%s\"", t->spec->name);
+    if (t->form == EXPORT_JOINED) return join(t, r, err);
     if (!r->whole || type_decode_f32(t->src->type, t->src->data, r->whole,
                                      r->n * r->columns))
         return AR_OK;
