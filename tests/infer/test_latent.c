@@ -166,13 +166,14 @@ void test_latent_gguf_written(void **state) {
     }
 }
 
-/* A folder with weights drawn, wide enough for blocks of 32. */
+/* A folder with weights drawn: wide enough for blocks of 32, and more heads
+ * than attention takes at a time. */
 static void make_wide(const char *folder) {
     static const char config[] =
         "{\"model_type\": \"kimi_k2\", \"vocab_size\": 160, "
         "\"max_position_embeddings\": 64, \"num_hidden_layers\": 2, "
-        "\"hidden_size\": 64, \"num_attention_heads\": 2, "
-        "\"num_key_value_heads\": 2, \"intermediate_size\": 64, "
+        "\"hidden_size\": 64, \"num_attention_heads\": 36, "
+        "\"num_key_value_heads\": 36, \"intermediate_size\": 64, "
         "\"q_lora_rank\": 32, \"kv_lora_rank\": 64, \"qk_nope_head_dim\": 32, "
         "\"qk_rope_head_dim\": 16, \"v_head_dim\": 32, "
         "\"first_k_dense_replace\": 2}";
@@ -194,7 +195,7 @@ static void make_wide(const char *folder) {
         const size_t size = 4 * (size_t)shape_count(&s->shape);
         void *data = mem_alloc(size);
         s->init = INIT_NORMAL;
-        s->init_scale = 0.2;
+        s->init_scale = 0.15;
         params_init(s, AR_F32, 7, data);
         st_data(w, data, size);
         mem_free(data);
