@@ -28,7 +28,8 @@ const char *config_model_type(const model_config *c) {
 }
 
 enum name_scheme config_names(const model_config *c) {
-    return c->gguf ? NAMES_GGUF : arch_table[c->arch].names;
+    if (!c->gguf) return arch_table[c->arch].names;
+    return c->gguf_names ? c->gguf_names : NAMES_GGUF;
 }
 
 /* What config.json calls a field. */

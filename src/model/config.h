@@ -158,6 +158,7 @@ typedef struct model_config {
     int64_t rope_period;
     unsigned char rope_use[MAX_LAYERS]; /* enum rope_use */
     int32_t bos, eos;                   /* -1 = none */
+    enum name_scheme gguf_names;        /* if not those of all */
     bool gguf; /* weights have the names and the forms of GGUF files */
 } model_config;
 

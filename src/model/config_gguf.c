@@ -31,6 +31,13 @@ const gguf_key gguf_keys[] = {
 };
 const int n_gguf_keys = sizeof gguf_keys / sizeof *gguf_keys;
 
+size_t gguf_key_field(const gguf_key *k, enum arch_id arch) {
+    const bool cohere = (arch_table[arch].keys & KEYS_COHERE) != 0;
+    return cohere && k->field == offsetof(model_config, logit_divisor)
+               ? offsetof(model_config, logit_scale)
+               : k->field;
+}
+
 static const struct {
     enum key_kind kind;
     const char *name, *json;
@@ -102,7 +109,7 @@ static ar_status read_real(const source *s, const char *name, double *out,
 
 static ar_status read_sizes(model_config *c, const source *s, ar_error *err) {
     for (int i = 0; i < n_gguf_keys; i++) {
-        void *field = (char *)c + gguf_keys[i].field;
+        void *field = (char *)c + gguf_key_field(&gguf_keys[i], c->arch);
         if (gguf_keys[i].kind == KEY_INT)
             TRY(read_int(s, gguf_keys[i].name, field, err));
         else
@@ -140,15 +147,30 @@ static ar_status read_latent(model_config *c, const source *s, ar_error *err) {
     return AR_OK;
 }
 
-/* Which of the architectures that share a name; by how experts are chosen. */
+/* Which of the architectures that share a name: by how experts are chosen, by
+ * a window. */
 static ar_status settle_arch(source *s, ar_error *err) {
     enum { SIGMOID = 2 };
+    enum arch_id arch = s->arch->arch;
     int64_t gate = 0;
-    if (s->arch->arch != ARCH_DEEPSEEK_V2) return AR_OK;
-    TRY(read_int(s, "expert_gating_func", &gate, err));
-    for (int i = 0; gate == SIGMOID && i < n_gguf_archs; i++)
-        if (gguf_archs[i].arch == ARCH_DEEPSEEK_V3) s->arch = &gguf_archs[i];
+    if (arch == ARCH_DEEPSEEK_V2) {
+        TRY(read_int(s, "expert_gating_func", &gate, err));
+        if (gate == SIGMOID) arch = ARCH_DEEPSEEK_V3;
+    }
+    if (arch == ARCH_OLMO2 && find(s, "attention.sliding_window"))
+        arch = ARCH_OLMO3;
+    for (int i = 0; i < n_gguf_archs; i++)
+        if (gguf_archs[i].arch == arch) s->arch = &gguf_archs[i];
     return AR_OK;
+}
+
+/* Where a family has both, the file says so, or that there is no second norm.
+ */
+static void read_parallel(model_config *c, const source *s) {
+    if (!(arch_table[c->arch].keys & KEYS_PARALLEL)) return;
+    const gguf_value *v = find(s, "use_parallel_residual");
+    c->parallel = !has(s, "blk.0.ffn_norm.weight");
+    if (v) gguf_as_bool(v, 0, &c->parallel);
 }
 
 static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
@@ -165,6 +187,7 @@ static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
                   has(s, "blk.0.attn_kv_a_mqa.bias");
     c->bias_o = has(s, "blk.0.attn_output.bias");
     c->bias_mlp = has(s, "blk.0.ffn_up.bias");
+    read_parallel(c, s);
     return AR_OK;
 }
 
@@ -246,13 +269,36 @@ static ar_status add_scaling(const source *s, json_t *root, ar_error *err) {
     return AR_OK;
 }
 
+/* A list that says of each layer whether it slides. */
+static ar_status add_layer_types(const model_config *c, const gguf_value *v,
+                                 json_t *root, ar_error *err) {
+    json_t *list = json_array();
+    json_object_set_new(root, "layer_types", list);
+    for (int64_t i = 0; i < v->count && i < c->n_layers; i++) {
+        int64_t x = 0;
+        bool yes = false;
+        if (!gguf_as_bool(v, i, &yes) && !gguf_as_int(v, i, &x))
+            return error_set(err, AR_FORMAT,
+                             "attention.sliding_window_pattern[%lld] is not "
+                             "true or false",
+                             (long long)i);
+        json_array_append_new(list, json_string(yes || x ? "sliding_attention"
+                                                         : "full_attention"));
+    }
+    return AR_OK;
+}
+
 /* What config.json would say of windows and rotation. */
 static ar_status describe(const model_config *c, const source *s, json_t *root,
                           ar_error *err) {
     int64_t width = 0, turned = 0, period = 0;
     double base = 0, local = 0;
     TRY(read_int(s, "attention.sliding_window", &width, err));
-    TRY(read_int(s, "attention.sliding_window_pattern", &period, err));
+    const gguf_value *each = find(s, "attention.sliding_window_pattern");
+    if (each && each->is_array)
+        TRY(add_layer_types(c, each, root, err));
+    else
+        TRY(read_int(s, "attention.sliding_window_pattern", &period, err));
     TRY(read_int(s, "rope.dimension_count", &turned, err));
     TRY(read_real(s, "rope.freq_base", &base, err));
     TRY(read_real(s, "rope.freq_base_swa", &local, err));
@@ -288,6 +334,7 @@ static ar_status fill(model_config *c, const source *s, json_t *root,
     c->conv1d = false;
     c->norm_offset = 0;
     c->q_lora_rank = 0;
+    c->qkv_by_head = false;
     c->rope_interleaved = c->rope_interleaved || s->arch->pairs;
     TRY(read_sizes(c, s, err));
     TRY(read_latent(c, s, err));

@@ -96,15 +96,20 @@ void export_gguf_config(gguf_writer *w, const model_config *c,
                         const char *arch) {
     const target t = {w, arch};
     for (int i = 0; i < n_gguf_keys; i++) {
-        const void *field = (const char *)c + gguf_keys[i].field;
+        const size_t at = gguf_key_field(&gguf_keys[i], c->arch);
+        const void *field = (const char *)c + at;
         if (gguf_keys[i].kind == KEY_INT) {
             const int64_t x = *(const int64_t *)field;
             if (x) put_int(&t, gguf_keys[i].name, x);
-        } else if (wanted(c, gguf_keys[i].field, gguf_keys[i].name))
+        } else if (wanted(c, at, gguf_keys[i].name))
             put_real(&t, gguf_keys[i].name, *(const double *)field);
     }
     put_int(&t, "attention.value_length", c->v_dim);
     put_int(&t, "vocab_size", c->n_vocab);
+    if (arch_table[c->arch].keys & KEYS_PARALLEL) {
+        char key[160];
+        gguf_put_bool(w, key_of(&t, "use_parallel_residual", key), c->parallel);
+    }
     if (c->window_rule != WINDOWS_OWN && c->sliding_window) {
         put_int(&t, "attention.sliding_window", c->sliding_window);
         if (c->window_rule == WINDOWS_PERIOD)

@@ -10,6 +10,8 @@ enum export_form {
     EXPORT_TURNED,   /* [in, out] to [out, in] and back */
     EXPORT_PAIRED,   /* halves of each head to neighbours */
     EXPORT_UNPAIRED, /* and back */
+    EXPORT_PARTS,    /* q, k, v of each head to q, k, v of all */
+    EXPORT_BY_HEAD,  /* and back */
     EXPORT_JOINED    /* of two tensors, K_B and V_B of latent attention */
 };
 

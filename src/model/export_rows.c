@@ -30,6 +30,21 @@ static void plan_latent(export_tensor *t, const model_config *from,
         t->form = to->rope_interleaved ? EXPORT_PAIRED : EXPORT_UNPAIRED;
 }
 
+/* How the rows of a weight come from those of its tensor; permute: q and k. */
+static void set_form(export_tensor *t, const model_config *from,
+                     const model_config *to, bool permute) {
+    const enum param_role r = t->spec->role;
+    t->head = to->head_dim;
+    t->turned = to->rope_dims;
+    if (t->spec->matrix && to->conv1d != from->conv1d) t->form = EXPORT_TURNED;
+    if (permute && is_q_or_k(r))
+        t->form = to->gguf ? EXPORT_PAIRED : EXPORT_UNPAIRED;
+    if ((r == ROLE_QKV || r == ROLE_QKV_BIAS) &&
+        to->qkv_by_head != from->qkv_by_head)
+        t->form = to->qkv_by_head ? EXPORT_BY_HEAD : EXPORT_PARTS;
+    if (to->attn_kind == ATTN_LATENT) plan_latent(t, from, to);
+}
+
 /* The tensor of a weight, or the two that make it. */
 static void find_sources(export_tensor *t, const model *m) {
     const param_spec *s = t->spec;
@@ -60,13 +75,7 @@ ar_status export_plan_build(export_plan *out, const model *m,
         if (!t->src)
             return error_set(err, AR_FORMAT, "there is nothing for \"%s\"",
                              s->name);
-        t->head = to->head_dim;
-        t->turned = to->rope_dims;
-        if (s->matrix && to->conv1d != m->config.conv1d)
-            t->form = EXPORT_TURNED;
-        if (permute && is_q_or_k(s->role))
-            t->form = to->gguf ? EXPORT_PAIRED : EXPORT_UNPAIRED;
-        if (to->attn_kind == ATTN_LATENT) plan_latent(t, &m->config, to);
+        set_form(t, &m->config, to, permute);
         if (is_norm(s->role))
             t->offset = m->config.norm_offset - to->norm_offset;
     }
@@ -79,8 +88,18 @@ void export_plan_close(export_plan *p) {
     memset(p, 0, sizeof *p);
 }
 
+/* Rows are [H, 3, D] or [3, H, D]. */
+static int64_t source_part(const export_tensor *t, int64_t r) {
+    const int64_t D = t->head, H = t->spec->shape.dim[0] / (3 * D);
+    const int64_t outer = t->form == EXPORT_PARTS ? H : 3;
+    const int64_t a = r / D / outer, b = r / D % outer;
+    return (b * (3 * H / outer) + a) * D + r % D;
+}
+
 /* The row of the tensor that becomes row r. */
 static int64_t source_row(const export_tensor *t, int64_t r) {
+    if (t->form == EXPORT_PARTS || t->form == EXPORT_BY_HEAD)
+        return source_part(t, r);
     const int64_t i = r % t->head - t->first, half = t->turned / 2;
     if ((t->form != EXPORT_PAIRED && t->form != EXPORT_UNPAIRED) || i < 0 ||
         i >= t->turned)

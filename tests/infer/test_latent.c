@@ -2,8 +2,7 @@
  * holds, the same bits however a text is cut, GGUF files of both forms. */
 #include "base/file.h"
 #include "base/mem.h"
-#include "infer/infer.h"
-#include "tests/model/golden_io.h"
+#include "tests/infer/golden_engine.h"
 
 enum { V = 160, N = 60 };
 
@@ -86,27 +85,6 @@ void test_latent_same_bits(void **state) {
     }
 }
 
-static void check_golden(const model *m, const char *name, const char *where,
-                         double tolerance) {
-    engine *e;
-    open_on(&e, m, where);
-    json_t *io = golden_json(golden_model(name, "io.json"));
-    const json_t *prompts = json_object_get(io, "prompts");
-    for (size_t k = 0; k < json_array_size(prompts); k++) {
-        int32_t ids[256];
-        double y[V];
-        session *s;
-        const int64_t n = golden_ids(json_array_get(prompts, k), ids, 256);
-        assert_ok(session_open(&s, e, err));
-        assert_ok(session_feed(s, ids, n, false, y, err));
-        golden_compare(json_array_get(json_object_get(io, "last_logits"), k), y,
-                       tolerance);
-        session_close(s);
-    }
-    json_decref(io);
-    engine_close(e);
-}
-
 /* A file of the newer form, whose k_b and v_b are two tensors; and the folder
  * that is made of it, where they are one. */
 void test_latent_gguf_split(void **state) {
@@ -119,12 +97,12 @@ void test_latent_gguf_split(void **state) {
     assert_ok(model_open(&m, test_golden("gguf/deepseek_v2.gguf"), err));
     assert_true(m->config.split_kv_b);
     assert_int_equal(m->config.n_kv_heads, 4);
-    check_golden(m, "deepseek_v2", "reference-f64", 2e-6);
-    check_golden(m, "deepseek_v2", "cpu", 5e-4);
+    golden_check_engine(m, "deepseek_v2", "reference-f64", 2e-6);
+    golden_check_engine(m, "deepseek_v2", "cpu", 5e-4);
     snprintf(folder, sizeof folder, "%s/folder", test_folder());
     assert_ok(export_folder(m, folder, &(export_options){0}, err));
     assert_ok(model_open(&f, folder, err));
-    check_golden(f, "deepseek_v2", "reference-f64", 2e-6);
+    golden_check_engine(f, "deepseek_v2", "reference-f64", 2e-6);
     /* Joined again, every weight is that of the first folder. */
     assert_ok(model_open(&whole, golden_model("deepseek_v2", ""), err));
     for (int i = 0; i < f->params.n; i++) {
@@ -145,25 +123,6 @@ void test_latent_gguf_split(void **state) {
     model_close(whole);
     model_close(f);
     model_close(m);
-}
-
-/* What is written has the older form; halves become pairs in it. */
-void test_latent_gguf_written(void **state) {
-    (void)state;
-    for (int i = 0; i < N_LATENTS; i++) {
-        char file[400];
-        model *m, *g;
-        snprintf(file, sizeof file, "%s/m.gguf", test_folder());
-        assert_ok(model_open(&m, golden_model(latents[i], ""), err));
-        assert_ok(export_gguf(m, file, &(export_options){0}, err));
-        assert_ok(model_open(&g, file, err));
-        assert_true(g->config.rope_interleaved);
-        assert_int_equal(g->config.q_lora_rank, m->config.q_lora_rank);
-        check_golden(g, latents[i], "reference-f64", 2e-6);
-        check_golden(g, latents[i], "cpu", 5e-4);
-        model_close(g);
-        model_close(m);
-    }
 }
 
 /* A folder with weights drawn: wide enough for blocks of 32, and more heads
