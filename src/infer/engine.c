@@ -179,7 +179,7 @@ static ar_status place_pools(engine *e, size_t *size, ar_error *err) {
     for (int64_t l = 0; l < n; l++) {
         const layer_cache c = layer_cache_of(&e->m->config, l);
         if (!place_pool(e, &e->k_pool[l], c.n_heads, c.k_dim, size) ||
-            (!c.v_in_k &&
+            (c.v_dim > 0 &&
              !place_pool(e, &e->v_pool[l], c.n_heads, c.v_dim, size)))
             return error_set(err, AR_NOMEM,
                              "a cache of %lld tokens is too large",

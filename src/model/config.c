@@ -95,7 +95,7 @@ static const struct {
     {offsetof(model_config, qk_nope_dim), 1 << 13, true},
     {offsetof(model_config, qk_rope_dim), 1 << 13, true},
     {offsetof(model_config, v_dim), 1 << 14, true},
-    {offsetof(model_config, n_extra_layers), MAX_LAYERS, true},
+    {offsetof(model_config, n_ahead), MAX_LAYERS, true},
 };
 
 ar_status config_check_limits(const model_config *c, ar_error *err) {

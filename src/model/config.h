@@ -96,7 +96,7 @@ typedef struct model_config {
     double latent_eps; /* of the norms of the narrow vectors */
     bool split_kv_b;   /* the way out of them is two weights (GGUF) */
     /* layers behind the last that files hold and that are not computed */
-    int64_t n_extra_layers;
+    int64_t n_ahead;
     /* traits */
     enum norm_kind norm;
     double norm_eps;
@@ -158,7 +158,7 @@ typedef struct model_config {
     int64_t rope_period;
     unsigned char rope_use[MAX_LAYERS]; /* enum rope_use */
     int32_t bos, eos;                   /* -1 = none */
-    enum name_scheme gguf_names;        /* if not those of all */
+    enum name_scheme gguf_names;        /* 0 = NAMES_GGUF */
     bool gguf; /* weights have the names and the forms of GGUF files */
 } model_config;
 

@@ -110,7 +110,7 @@ static ar_status read_real(const source *s, const char *name, double *out,
 static ar_status read_sizes(model_config *c, const source *s, ar_error *err) {
     for (int i = 0; i < n_gguf_keys; i++) {
         void *field = (char *)c + gguf_key_field(&gguf_keys[i], c->arch);
-        if (gguf_keys[i].kind == KEY_INT)
+        if (gguf_keys[i].kind == KEY_INT || gguf_keys[i].kind == KEY_INT_NONE)
             TRY(read_int(s, gguf_keys[i].name, field, err));
         else
             TRY(read_real(s, gguf_keys[i].name, field, err));

@@ -88,11 +88,11 @@ static void project(const decoder_state *s, ref x, int layer, ref *q, ref *k,
     split_qkv(s, decoder_linear(s, x, ROLE_QKV, layer), q, k, v);
 }
 
-ref decoder_write_pool(const decoder_state *s, ref pool, ref x) {
+ref decoder_write_pool(const decoder_state *s, ref pool, ref slot, ref x) {
     const shape was = graph_shape(s->g, pool);
     const shape rows = shape3(was.dim[0] * was.dim[1], was.dim[2], was.dim[3]);
     ref p = graph_reshape(s->g, pool, rows);
-    p = graph_store_rows(s->g, p, s->d->pages->slot,
+    p = graph_store_rows(s->g, p, slot,
                          graph_cast(s->g, x, graph_type(s->g, pool)));
     return graph_reshape(s->g, p, was);
 }
@@ -113,10 +113,11 @@ ref decoder_attend_pages(const decoder_state *s, ref q, ref k_pool, ref v_pool,
 /* Keys and values to their pools, and q over them. */
 static ref write_and_attend(const decoder_state *s, ref q, ref k, ref v,
                             int layer) {
+    const ref slot = s->d->pages->slot;
     ref *k_pool = &s->d->pages->k_pool[layer];
     ref *v_pool = &s->d->pages->v_pool[layer];
-    *k_pool = decoder_write_pool(s, *k_pool, k);
-    *v_pool = decoder_write_pool(s, *v_pool, v);
+    *k_pool = decoder_write_pool(s, *k_pool, slot, k);
+    *v_pool = decoder_write_pool(s, *v_pool, slot, v);
     return decoder_attend_pages(s, q, *k_pool, *v_pool, layer);
 }
 

@@ -38,7 +38,7 @@ ref decoder_heads(const decoder_state *s, ref x, int64_t n, int64_t D);
 /* The first elements of heads [.., n, D], turned by the layer's rotation. */
 ref decoder_rotate(const decoder_state *s, ref x, int layer);
 /* Write x [N, G, D] to its slots of a pool [P, page, G, D]; the new pool. */
-ref decoder_write_pool(const decoder_state *s, ref pool, ref x);
+ref decoder_write_pool(const decoder_state *s, ref pool, ref slot, ref x);
 /* q [N, H, D] over the pages of a layer, o [N, H, E]; q [B, T, H, D] over the
  * keys and values of its row, o [B, T, H, E]. */
 ref decoder_attend_pages(const decoder_state *s, ref q, ref k_pool, ref v_pool,

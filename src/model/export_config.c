@@ -98,7 +98,7 @@ void export_gguf_config(gguf_writer *w, const model_config *c,
     for (int i = 0; i < n_gguf_keys; i++) {
         const size_t at = gguf_key_field(&gguf_keys[i], c->arch);
         const void *field = (const char *)c + at;
-        if (gguf_keys[i].kind == KEY_INT) {
+        if (gguf_keys[i].kind == KEY_INT || gguf_keys[i].kind == KEY_INT_NONE) {
             const int64_t x = *(const int64_t *)field;
             if (x) put_int(&t, gguf_keys[i].name, x);
         } else if (wanted(c, at, gguf_keys[i].name))

@@ -5,8 +5,6 @@ layer_cache layer_cache_of(const model_config *c, int64_t layer) {
     if (c->attn_kind == ATTN_LATENT)
         return (layer_cache){.n_heads = 1,
                              .k_dim = c->kv_lora_rank + c->qk_rope_dim,
-                             .v_dim = c->kv_lora_rank,
-                             .v_in_k = true,
                              .window = c->window[layer]};
     return (layer_cache){.n_heads = c->n_kv_heads,
                          .k_dim = c->head_dim,

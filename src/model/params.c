@@ -163,7 +163,7 @@ ar_status params_build(param_list *out, const model_config *c, ar_type t,
     memset(out->index, -1, sizeof out->index);
     out->names = config_names(c);
     out->n_layers = c->n_layers;
-    out->n_extra_layers = c->n_extra_layers;
+    out->n_ahead = c->n_ahead;
     TRY(add_all(out, c, t, err));
     out->spec = mem_new(param_spec, out->n);
     out->n = 0;

@@ -38,7 +38,7 @@ typedef struct param_list {
     enum name_scheme names;
     int index[ROLE_COUNT][MAX_LAYERS + 1]; /* [role][layer + 1]; -1 = none */
     /* layers that files may hold behind those of the model */
-    int64_t n_layers, n_extra_layers;
+    int64_t n_layers, n_ahead;
     int64_t size;  /* bytes of the block: every tensor at 64-byte alignment */
     int64_t count; /* elements in all */
 } param_list;

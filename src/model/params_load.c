@@ -26,8 +26,7 @@ static bool is_extra(const param_list *p, const char *name) {
         if (strncmp(name, starts[i], n) != 0) continue;
         char *end;
         const long long l = strtoll(name + n, &end, 10);
-        return *end == '.' && l >= p->n_layers &&
-               l < p->n_layers + p->n_extra_layers;
+        return *end == '.' && l >= p->n_layers && l < p->n_layers + p->n_ahead;
     }
     return false;
 }

@@ -60,9 +60,9 @@ void test_params_extra_layers(void **state) {
     const float x = 0;
     assert_ok(
         config_read(&c, golden_model("deepseek_v3_dense", "config.json"), err));
-    assert_int_equal(c.n_extra_layers, 0);
+    assert_int_equal(c.n_ahead, 0);
     for (int extra = 0; extra < 2; extra++) {
-        c.n_extra_layers = extra;
+        c.n_ahead = extra;
         assert_ok(params_build(&p, &c, AR_F32, err));
         snprintf(path, sizeof path, "%s/model.safetensors", test_folder());
         assert_ok(st_create(&out, path, err));

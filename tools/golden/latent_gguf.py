@@ -42,6 +42,9 @@ if rope["rope_type"] == "yarn":
 w.add_leading_dense_block_count(c["num_hidden_layers"])
 w.add_expert_feed_forward_length(c["moe_intermediate_size"])
 w.add_expert_shared_count(c["n_shared_experts"])
+w.add_expert_count(c["n_routed_experts"])
+w.add_expert_used_count(c["num_experts_per_tok"])
+w.add_expert_weights_scale(c["routed_scaling_factor"])
 
 names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.DEEPSEEK2, c["num_hidden_layers"])
 for name, x in sorted(load_file(os.path.join(folder, "model.safetensors")).items()):

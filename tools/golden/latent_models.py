@@ -18,7 +18,9 @@ def yarn(**keys):
 def latent(kind, **keys):
     sizes = dict(vocab_size=160, num_hidden_layers=2, num_key_value_heads=4, hidden_size=48, intermediate_size=64,
                  kv_lora_rank=16, qk_nope_head_dim=12, qk_rope_head_dim=8, v_head_dim=10, first_k_dense_replace=2,
-                 max_position_embeddings=128)
+                 max_position_embeddings=128,
+                 n_routed_experts=4, num_experts_per_tok=2, n_group=1, topk_group=1, moe_intermediate_size=16,
+                 n_shared_experts=1)
     sizes.update(keys)
     return {"config": gen.base(kind, **sizes)}
 
