@@ -164,13 +164,14 @@ static ar_status settle_arch(source *s, ar_error *err) {
     return AR_OK;
 }
 
-/* Where a family has both, the file says so, or that there is no second norm.
- */
+/* Where a family has both: by a key, or without a second norm.  Files of
+ * StableLM have the key too, but say true where config.json says nothing. */
 static void read_parallel(model_config *c, const source *s) {
     if (!(arch_table[c->arch].keys & KEYS_PARALLEL)) return;
-    const gguf_value *v = find(s, "use_parallel_residual");
-    c->parallel = !has(s, "blk.0.ffn_norm.weight");
-    if (v) gguf_as_bool(v, 0, &c->parallel);
+    if (c->two_norms)
+        gguf_as_bool(find(s, "use_parallel_residual"), 0, &c->parallel);
+    else
+        c->parallel = !has(s, "blk.0.ffn_norm.weight");
 }
 
 static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {

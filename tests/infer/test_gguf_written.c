@@ -48,19 +48,22 @@ void test_gguf_written(void **state) {
     }
 }
 
-/* The file with what its pattern of windows is said by a list, one a layer. */
-static void with_list(const model *m, const char *path, const bool *list,
-                      int64_t n) {
-    static const char key[] = "olmo2.attention.sliding_window_pattern";
+/* A copy of a file but for a key. */
+static gguf_writer *copy_values(const model *m, const char *path,
+                                const char *but) {
     const gguf *g = weights_gguf(m->files);
     gguf_writer *w;
     assert_ok(gguf_create(&w, path, err));
     for (int64_t i = 0; i < gguf_n_values(g); i++) {
         const gguf_value *v = gguf_value_at(g, i);
-        if (v->key.size != strlen(key) || memcmp(v->key.data, key, v->key.size))
+        if (v->key.size != strlen(but) || memcmp(v->key.data, but, v->key.size))
             gguf_put_value(w, v);
     }
-    gguf_put_array(w, key, GGUF_BOOL, list, n);
+    return w;
+}
+
+static void copy_tensors(gguf_writer *w, const model *m) {
+    const gguf *g = weights_gguf(m->files);
     for (int64_t i = 0; i < gguf_count(g); i++) {
         const tensor_view *t = gguf_get(g, i);
         gguf_declare(w, t->name, t->type, &t->shape);
@@ -68,6 +71,38 @@ static void with_list(const model *m, const char *path, const bool *list,
     for (int64_t i = 0; i < gguf_count(g); i++)
         gguf_data(w, gguf_get(g, i)->data, gguf_get(g, i)->size);
     assert_ok(gguf_commit(w, err));
+}
+
+/* The pattern of windows is said by a list, one a layer. */
+static void with_list(const model *m, const char *path, const bool *list,
+                      int64_t n) {
+    static const char key[] = "olmo2.attention.sliding_window_pattern";
+    gguf_writer *w = copy_values(m, path, key);
+    gguf_put_array(w, key, GGUF_BOOL, list, n);
+    copy_tensors(w, m);
+}
+
+/* Converters say true of StableLM where config.json says nothing: only a
+ * missing norm means that the branches are parallel. */
+void test_gguf_parallel(void **state) {
+    (void)state;
+    static const char key[] = "stablelm.use_parallel_residual";
+    char file[400], again[400];
+    model *m, *g, *p;
+    snprintf(file, sizeof file, "%s/m.gguf", test_folder());
+    snprintf(again, sizeof again, "%s/p.gguf", test_folder());
+    assert_ok(model_open(&m, golden_model("stablelm", ""), err));
+    assert_false(m->config.parallel);
+    assert_ok(export_gguf(m, file, &(export_options){0}, err));
+    assert_ok(model_open(&g, file, err));
+    gguf_writer *w = copy_values(g, again, key);
+    gguf_put_bool(w, key, true);
+    copy_tensors(w, g);
+    assert_ok(model_open(&p, again, err));
+    golden_check_engine(p, "stablelm", "cpu", 5e-4);
+    model_close(p);
+    model_close(g);
+    model_close(m);
 }
 
 void test_gguf_window_list(void **state) {
