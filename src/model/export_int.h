@@ -21,8 +21,8 @@ typedef struct export_tensor {
     const tensor_view *second; /* EXPORT_JOINED: V_B */
     ar_type type;
     enum export_form form;
-    /* rows of a head, the first of those that rotate, and how many */
-    int64_t head, first, turned;
+    /* rows of a head, those before the ones that rotate, and these */
+    int64_t head, unturned, turned;
     double offset; /* added to each element */
 } export_tensor;
 

@@ -24,8 +24,8 @@ static void plan_latent(export_tensor *t, const model_config *from,
     const enum param_role r = t->spec->role;
     const bool of_q = r == ROLE_Q || r == ROLE_Q_B;
     if (!of_q && r != ROLE_KV_A && r != ROLE_KV_A_BIAS) return;
-    t->first = of_q ? to->qk_nope_dim : to->kv_lora_rank;
-    t->head = t->first + to->qk_rope_dim;
+    t->unturned = of_q ? to->qk_nope_dim : to->kv_lora_rank;
+    t->head = t->unturned + to->qk_rope_dim;
     if (from->rope_interleaved != to->rope_interleaved)
         t->form = to->rope_interleaved ? EXPORT_PAIRED : EXPORT_UNPAIRED;
 }
@@ -100,7 +100,7 @@ static int64_t source_part(const export_tensor *t, int64_t r) {
 static int64_t source_row(const export_tensor *t, int64_t r) {
     if (t->form == EXPORT_PARTS || t->form == EXPORT_BY_HEAD)
         return source_part(t, r);
-    const int64_t i = r % t->head - t->first, half = t->turned / 2;
+    const int64_t i = r % t->head - t->unturned, half = t->turned / 2;
     if ((t->form != EXPORT_PAIRED && t->form != EXPORT_UNPAIRED) || i < 0 ||
         i >= t->turned)
         return r;
