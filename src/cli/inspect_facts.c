@@ -23,6 +23,16 @@ static void add_windows(json_t *o, const model_config *c) {
         json_decref(list);
 }
 
+/* What the heads' keys and values come from. */
+static void add_latent(json_t *o, const model_config *c) {
+    json_t *r = json_object();
+    put_int(r, "keys_and_values", c->kv_lora_rank);
+    if (c->q_lora_rank) put_int(r, "queries", c->q_lora_rank);
+    put_int(r, "value_head_size", c->v_dim);
+    put_int(r, "cached_a_token_and_layer", c->kv_lora_rank + c->qk_rope_dim);
+    json_object_set_new(o, "latent", r);
+}
+
 static void add_rope(json_t *o, const model_config *c) {
     static const char *const names[] = {"none",   "linear", "dynamic",
                                         "llama3", "yarn",   "longrope"};
@@ -73,6 +83,7 @@ json_t *inspect_model(const survey *s) {
         put_int(o, "expert_layers", layers);
     }
     json_object_set_new(o, "tied_head", json_boolean(c->tied));
+    if (c->attn_kind == ATTN_LATENT) add_latent(o, c);
     add_windows(o, c);
     if (c->pos == POS_ROPE) add_rope(o, c);
     return o;

@@ -73,7 +73,10 @@ static ar_status open_device(engine *e, ar_error *err) {
  * blocks are multiplied as they are; but blocks lie along the last dimension,
  * which must be that of the sums. */
 static bool usable_as(const engine *e, const param_spec *s, ar_type t) {
-    const bool matrix = s->shape.rank >= 2;
+    /* The ways out of a latent vector are multiplied head by head. */
+    const bool by_head =
+        s->role == ROLE_KV_B || s->role == ROLE_K_B || s->role == ROLE_V_B;
+    const bool matrix = s->shape.rank >= 2 && !by_head;
     const bool turned = s->shape.rank == 2 ? e->m->config.conv1d : s->turned;
     if (quant_is_block(t)) return matrix && !turned;
     return t == e->type || (matrix && (t == AR_F16 || t == AR_BF16));
@@ -189,7 +192,8 @@ static ar_status place_pools(engine *e, size_t *size, ar_error *err) {
     for (int64_t l = 0; l < n; l++) {
         const layer_cache c = layer_cache_of(&e->m->config, l);
         if (!place_pool(e, &e->k_pool[l], c.n_heads, c.k_dim, size) ||
-            !place_pool(e, &e->v_pool[l], c.n_heads, c.v_dim, size))
+            (c.v_dim > 0 &&
+             !place_pool(e, &e->v_pool[l], c.n_heads, c.v_dim, size)))
             return error_set(err, AR_NOMEM,
                              "a cache of %lld tokens is too large",
                              (long long)e->opt.max_tokens);

@@ -31,7 +31,9 @@ static ref pool(const engine *e, graph *g, const char *name,
 static void add_pools(const engine *e, graph *g, decoder_pages *p) {
     for (int64_t l = 0; l < e->m->config.n_layers; l++) {
         p->k_pool[l] = pool(e, g, "keys", &e->k_pool[l]);
-        p->v_pool[l] = pool(e, g, "values", &e->v_pool[l]);
+        p->v_pool[l] = 0;
+        if (e->v_pool[l].shape.rank > 0)
+            p->v_pool[l] = pool(e, g, "values", &e->v_pool[l]);
     }
 }
 

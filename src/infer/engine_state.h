@@ -70,7 +70,8 @@ struct engine {
     int n_buffers;
 
     int64_t n_pages, pages_per_session; /* P, M */
-    pool_place *k_pool, *v_pool;        /* [n_layers] */
+    pool_place *k_pool, *v_pool;        /* [n_layers]; a v_pool of rank 0: none,
+                                         * values are in the keys */
     page_pool pages;
     session *sessions;   /* [max_sessions] */
     int32_t *page_lists; /* [max_sessions, M] */

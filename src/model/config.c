@@ -68,6 +68,7 @@ void config_derive(model_config *c) {
     if (c->n_kv_heads == 0) c->n_kv_heads = c->n_heads;
     if (c->head_dim == 0 && c->n_heads > 0 && c->n_embd % c->n_heads == 0)
         c->head_dim = c->n_embd / c->n_heads;
+    config_derive_latent(c);
     if (c->n_ff == 0) c->n_ff = 4 * c->n_embd;
     derive_scales(c);
     if (c->pos == POS_ROPE && c->rope_dims == 0) c->rope_dims = c->head_dim;
@@ -81,14 +82,21 @@ void config_derive(model_config *c) {
 static const struct {
     size_t field;
     int64_t most;
+    bool optional; /* 0 = the model has none */
 } limits[] = {
-    {offsetof(model_config, n_vocab), 1 << 24},
-    {offsetof(model_config, n_ctx), 1 << 28},
-    {offsetof(model_config, n_layers), MAX_LAYERS},
-    {offsetof(model_config, n_embd), 1 << 20},
-    {offsetof(model_config, n_heads), 1 << 14},
-    {offsetof(model_config, n_kv_heads), 1 << 14},
-    {offsetof(model_config, n_ff), 1 << 24},
+    {offsetof(model_config, n_vocab), 1 << 24, false},
+    {offsetof(model_config, n_ctx), 1 << 28, false},
+    {offsetof(model_config, n_layers), MAX_LAYERS, false},
+    {offsetof(model_config, n_embd), 1 << 20, false},
+    {offsetof(model_config, n_heads), 1 << 14, false},
+    {offsetof(model_config, n_kv_heads), 1 << 14, false},
+    {offsetof(model_config, n_ff), 1 << 24, false},
+    {offsetof(model_config, q_lora_rank), 1 << 20, true},
+    {offsetof(model_config, kv_lora_rank), 1 << 20, true},
+    {offsetof(model_config, qk_nope_dim), 1 << 13, true},
+    {offsetof(model_config, qk_rope_dim), 1 << 13, true},
+    {offsetof(model_config, v_dim), 1 << 14, true},
+    {offsetof(model_config, n_ahead), MAX_LAYERS, true},
 };
 
 ar_status config_check_limits(const model_config *c, ar_error *err) {
@@ -108,7 +116,7 @@ static ar_status check_sizes(const model_config *c, ar_error *err) {
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         int64_t x;
         memcpy(&x, (const char *)c + limits[i].field, sizeof x);
-        if (x == 0)
+        if (x == 0 && !limits[i].optional)
             return error_set(err, AR_RANGE, "%s is not given",
                              key_name(c, limits[i].field));
     }
@@ -202,6 +210,7 @@ static ar_status check_scales(const model_config *c, ar_error *err) {
 
 ar_status config_check(const model_config *c, ar_error *err) {
     TRY(check_sizes(c, err));
+    TRY(config_check_latent(c, err));
     TRY(check_rope(c, err));
     if (c->qkv_by_head && c->n_kv_heads != c->n_heads)
         return error_set(err, AR_UNSUPPORTED,
@@ -226,6 +235,9 @@ ar_status config_check(const model_config *c, ar_error *err) {
 
 double config_attn_scale(const model_config *c) {
     if (c->attn_scale != 0) return c->attn_scale;
-    return 1 /
+    double scale = 1;
+    if (c->rope_mscale_all != 0)
+        scale = config_yarn_mscale(c->rope_factor, c->rope_mscale_all);
+    return scale * scale /
            sqrt(c->query_scalar > 0 ? c->query_scalar : (double)c->head_dim);
 }

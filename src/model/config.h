@@ -49,6 +49,11 @@ enum rope_scaling {
     ROPE_SCALING_YARN,
     ROPE_SCALING_LONGROPE
 };
+/* How keys and values come to be. */
+enum attn_kind {
+    ATTN_PLAIN, /* a map each */
+    ATTN_LATENT /* both from one narrow vector a token (DeepSeek) */
+};
 /* Norms of q and k. */
 enum qk_norm {
     QK_NORM_NONE,
@@ -91,6 +96,16 @@ typedef struct model_config {
     enum arch_id arch;
     int64_t n_vocab, n_ctx, n_layers, n_embd, n_heads, n_kv_heads, head_dim,
         n_ff;
+    int64_t v_dim; /* of a head of values; plain: head_dim */
+    /* latent: q and k of a head are qk_nope_dim elements that are not turned
+     * and qk_rope_dim that are, head_dim in all; n_kv_heads is n_heads */
+    enum attn_kind attn_kind;
+    int64_t q_lora_rank; /* 0: q is one map */
+    int64_t kv_lora_rank, qk_nope_dim, qk_rope_dim;
+    double latent_eps; /* of the norms of the narrow vectors */
+    bool split_kv_b;   /* the way out of them is two weights (GGUF) */
+    /* layers behind the last that files hold and that are not computed */
+    int64_t n_ahead;
     /* traits */
     enum norm_kind norm;
     double norm_eps;
@@ -142,7 +157,6 @@ typedef struct model_config {
     bool experts_turned; /* stored [E, in, out] */
     double gate_limit;   /* gate at most, up within +- this; 0 = no bound */
     double gate_alpha;   /* (up + 1) gate sigmoid(alpha gate); 0 = act */
-    int64_t n_ahead;     /* layers behind the last, for guessing ahead */
     enum name_scheme gguf_names; /* 0 = NAMES_GGUF */
     /* windows: keys seen by a query, itself included; 0 = all */
     int64_t window[MAX_LAYERS];
@@ -162,7 +176,9 @@ typedef struct model_config {
     int64_t rope_original_ctx;
     double rope_beta_fast, rope_beta_slow; /* yarn */
     bool rope_truncate;                    /* yarn: whole dimensions */
-    double rope_attention; /* cos and sin times this: yarn, longrope */
+    double rope_attention;   /* cos and sin times this: yarn, longrope */
+    bool rope_scales_scores; /* if scaled, by rope_mscale_all */
+    double rope_mscale_all;  /* 0 = none */
     /* longrope: divisors [rope_dims / 2] for texts up to rope_original_ctx,
      * and for longer ones */
     double rope_short[MAX_ROPE_FACTORS], rope_long[MAX_ROPE_FACTORS];
@@ -216,6 +232,8 @@ const char *config_preset_text(int i); /* one line about it */
 void config_rope_frequencies(const model_config *c, int64_t n_tokens,
                              double *out);
 void config_rope_local(const model_config *c, double *out);
+/* What a longer context does to scores (YaRN): 0.1 m ln(factor) + 1. */
+double config_yarn_mscale(double factor, double m);
 /* What scores are multiplied with. */
 double config_attn_scale(const model_config *c);
 

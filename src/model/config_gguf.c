@@ -5,6 +5,7 @@
  * biases there are, and whether the head is tied, the names of the tensors
  * say.  Weights of gemma's norms have their offset in them already, linear
  * weights of GPT-2 are [out, in]. */
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -29,6 +30,13 @@ const gguf_key gguf_keys[] = {
 #undef GGUF_KEY
 };
 const int n_gguf_keys = sizeof gguf_keys / sizeof *gguf_keys;
+
+size_t gguf_key_field(const gguf_key *k, enum arch_id arch) {
+    const bool cohere = (arch_table[arch].keys & KEYS_COHERE) != 0;
+    return cohere && k->field == offsetof(model_config, logit_divisor)
+               ? offsetof(model_config, logit_scale)
+               : k->field;
+}
 
 static const struct {
     enum key_kind kind;
@@ -122,7 +130,7 @@ static ar_status read_real(const source *s, const char *name, double *out,
 
 static ar_status read_sizes(model_config *c, const source *s, ar_error *err) {
     for (int i = 0; i < n_gguf_keys; i++) {
-        void *field = (char *)c + gguf_keys[i].field;
+        void *field = (char *)c + gguf_key_field(&gguf_keys[i], c->arch);
         if (gguf_keys[i].kind == KEY_INT)
             TRY(read_int(s, gguf_keys[i].name, field, err));
         else if (gguf_keys[i].kind == KEY_INT_NONE)
@@ -131,6 +139,7 @@ static ar_status read_sizes(model_config *c, const source *s, ar_error *err) {
             TRY(read_real(s, gguf_keys[i].name, field, err));
     }
     int64_t v_dim = c->head_dim;
+    if (c->attn_kind == ATTN_LATENT) return AR_OK;
     TRY(read_int(s, "attention.value_length", &v_dim, err));
     if (v_dim != c->head_dim)
         return error_set(err, AR_UNSUPPORTED, "values of %lld, keys of %lld",
@@ -140,6 +149,52 @@ static ar_status read_sizes(model_config *c, const source *s, ar_error *err) {
 
 static bool has(const source *s, const char *tensor) {
     return weights_find(s->w, tensor) != NULL;
+}
+
+/* Sizes of latent attention.  Newer files call those of the cache key_length
+ * and value_length, and have two weights where older ones have one. */
+static ar_status read_latent(model_config *c, const source *s, ar_error *err) {
+    if (c->attn_kind != ATTN_LATENT) return AR_OK;
+    int64_t key = c->head_dim;
+    TRY(read_int(s, "attention.key_length_mla", &key, err));
+    TRY(read_int(s, "rope.dimension_count", &c->qk_rope_dim, err));
+    TRY(read_int(s, "attention.value_length", &c->v_dim, err));
+    TRY(read_int(s, "attention.value_length_mla", &c->v_dim, err));
+    c->qk_nope_dim = key - c->qk_rope_dim;
+    if (c->qk_nope_dim < 1)
+        return error_set(err, AR_RANGE,
+                         "keys of %lld elements, %lld of them rotated",
+                         (long long)key, (long long)c->qk_rope_dim);
+    c->n_kv_heads = c->n_heads;
+    c->split_kv_b = has(s, "blk.0.attn_k_b.weight");
+    return AR_OK;
+}
+
+/* Which of the architectures that share a name: by how experts are chosen, by
+ * a window. */
+static ar_status settle_arch(source *s, ar_error *err) {
+    enum { SIGMOID = 2 };
+    enum arch_id arch = s->arch->arch;
+    int64_t gate = 0;
+    if (arch == ARCH_DEEPSEEK_V2) {
+        TRY(read_int(s, "expert_gating_func", &gate, err));
+        if (gate == SIGMOID) arch = ARCH_DEEPSEEK_V3;
+    }
+    if (arch == ARCH_OLMO2 && find(s, "attention.sliding_window"))
+        arch = ARCH_OLMO3;
+    for (int i = 0; i < n_gguf_archs; i++)
+        if (gguf_archs[i].arch == arch) s->arch = &gguf_archs[i];
+    return AR_OK;
+}
+
+/* Where a family has both: by a key, or without a second norm.  Files of
+ * StableLM have the key too, but say true where config.json says nothing. */
+static void read_parallel(model_config *c, const source *s) {
+    if (!(arch_table[c->arch].keys & KEYS_PARALLEL)) return;
+    if (c->two_norms)
+        gguf_as_bool(find(s, "use_parallel_residual"), 0, &c->parallel);
+    else
+        c->parallel = !has(s, "blk.0.ffn_norm.weight");
 }
 
 static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
@@ -152,9 +207,12 @@ static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
     c->fused_qkv = has(s, "blk.0.attn_qkv.weight");
     c->fused_mlp = c->gated && has(s, "blk.0.ffn_up.weight") &&
                    !has(s, "blk.0.ffn_gate.weight");
-    c->bias_qkv = has(s, "blk.0.attn_q.bias") || has(s, "blk.0.attn_qkv.bias");
+    c->bias_qkv = has(s, "blk.0.attn_q.bias") ||
+                  has(s, "blk.0.attn_qkv.bias") ||
+                  has(s, "blk.0.attn_kv_a_mqa.bias");
     c->bias_o = has(s, "blk.0.attn_output.bias");
     c->bias_mlp = has(s, "blk.0.ffn_up.bias");
+    read_parallel(c, s);
     return AR_OK;
 }
 
@@ -194,6 +252,21 @@ static bool add_divisors(const source *s, json_t *scaling) {
     return true;
 }
 
+/* What scores are scaled by, a (1 + 0.1 m ln factor) squared: the file has a,
+ * the factor of cos and sin, and 0.1 m. */
+static ar_status add_mscale(const source *s, json_t *scaling, ar_error *err) {
+    double m = 0, factor = 1, a = 1;
+    TRY(read_real(s, "rope.scaling.yarn_log_multiplier", &m, err));
+    TRY(read_real(s, "rope.scaling.factor", &factor, err));
+    TRY(read_real(s, "rope.scaling.attn_factor", &a, err));
+    if (m == 0 || !(factor > 1)) return AR_OK;
+    const double of_scores = a * (1 + m * log(factor));
+    json_object_set_new(scaling, "attention_factor", json_real(a));
+    json_object_set_new(scaling, "mscale_all_dim",
+                        json_real((of_scores - 1) / (0.1 * log(factor))));
+    return AR_OK;
+}
+
 static ar_status add_scaling(const source *s, json_t *root, ar_error *err) {
     json_t *scaling = json_object();
     const gguf_value *type = find(s, "rope.scaling.type");
@@ -209,6 +282,7 @@ static ar_status add_scaling(const source *s, json_t *root, ar_error *err) {
         json_object_set_new(scaling, rope_keys[i].json,
                             n ? json_integer(n) : json_real(x));
     }
+    TRY(add_mscale(s, scaling, err));
     if (add_divisors(s, scaling)) return AR_OK;
     /* What files do not say: gpt-oss is the one not to round. */
     if (s->arch->arch == ARCH_GPT_OSS)
@@ -223,13 +297,36 @@ static ar_status add_scaling(const source *s, json_t *root, ar_error *err) {
     return AR_OK;
 }
 
+/* A list that says of each layer whether it slides. */
+static ar_status add_layer_types(const model_config *c, const gguf_value *v,
+                                 json_t *root, ar_error *err) {
+    json_t *list = json_array();
+    json_object_set_new(root, "layer_types", list);
+    for (int64_t i = 0; i < v->count && i < c->n_layers; i++) {
+        int64_t x = 0;
+        bool yes = false;
+        if (!gguf_as_bool(v, i, &yes) && !gguf_as_int(v, i, &x))
+            return error_set(err, AR_FORMAT,
+                             "attention.sliding_window_pattern[%lld] is not "
+                             "true or false",
+                             (long long)i);
+        json_array_append_new(list, json_string(yes || x ? "sliding_attention"
+                                                         : "full_attention"));
+    }
+    return AR_OK;
+}
+
 /* What config.json would say of windows and rotation. */
 static ar_status describe(const model_config *c, const source *s, json_t *root,
                           ar_error *err) {
     int64_t width = 0, turned = 0, period = 0;
     double base = 0, local = 0;
     TRY(read_int(s, "attention.sliding_window", &width, err));
-    TRY(read_int(s, "attention.sliding_window_pattern", &period, err));
+    const gguf_value *each = find(s, "attention.sliding_window_pattern");
+    if (each && each->is_array)
+        TRY(add_layer_types(c, each, root, err));
+    else
+        TRY(read_int(s, "attention.sliding_window_pattern", &period, err));
     TRY(read_int(s, "rope.dimension_count", &turned, err));
     TRY(read_real(s, "rope.freq_base", &base, err));
     TRY(read_real(s, "rope.freq_base_swa", &local, err));
@@ -238,7 +335,7 @@ static ar_status describe(const model_config *c, const source *s, json_t *root,
     if (period)
         json_object_set_new(root, "sliding_window_pattern",
                             json_integer(period));
-    if (turned && turned < c->head_dim)
+    if (turned && turned < c->head_dim && c->attn_kind == ATTN_PLAIN)
         json_object_set_new(
             root, "partial_rotary_factor",
             json_real(((double)turned + 0.5) / (double)c->head_dim));
@@ -328,8 +425,11 @@ static ar_status fill(model_config *c, const source *s, json_t *root,
     c->conv1d = false;
     c->norm_offset = 0;
     c->experts_fused = c->experts_turned = false;
+    c->q_lora_rank = 0;
+    c->qkv_by_head = false;
     c->rope_interleaved = c->rope_interleaved || s->arch->pairs;
     TRY(read_sizes(c, s, err));
+    TRY(read_latent(c, s, err));
     TRY(read_ahead(c, s, err));
     TRY(read_tensors(c, s, err));
     read_token(s, "tokenizer.ggml.bos_token_id", &c->bos);
@@ -349,6 +449,7 @@ ar_status config_from_gguf(model_config *out, const weights *w, ar_error *err) {
     model_config c;
     memset(out, 0, sizeof *out);
     TRY(find_arch(&s, err));
+    TRY(settle_arch(&s, err));
     json_t *root = json_object();
     if (!root) return error_set(err, AR_NOMEM, "no memory for a configuration");
     const ar_status status = fill(&c, &s, root, err);

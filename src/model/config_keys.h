@@ -9,7 +9,7 @@
 /* Which config.json an architecture has; a row of keys.def names several. */
 enum key_layout {
     KEYS_GPT2 = 1,           /* n_embd, n_layer ... */
-    KEYS_SIZES = 2,          /* hidden_size, num_hidden_layers ... */
+    KEYS_COUNTS = 2,         /* hidden_size, num_hidden_layers ... */
     KEYS_OWN = 4,            /* ours: traits that transformers has no key for */
     KEYS_RMS = 8,            /* rms_norm_eps */
     KEYS_ACT = 16,           /* hidden_act */
@@ -27,6 +27,11 @@ enum key_layout {
     KEYS_COHERE = 1 << 16,   /* logit_scale */
     KEYS_NEOX = 1 << 17,     /* rotary_pct, rotary_emb_base */
     KEYS_PARALLEL = 1 << 18, /* use_parallel_residual */
+
+    KEYS_HEAD = 1 << 28,      /* head_dim */
+    KEYS_LATENT = 1 << 29,    /* kv_lora_rank, qk_nope_head_dim ... */
+    KEYS_DEEPSEEK3 = 1 << 30, /* rope_interleave, num_nextn_predict_layers */
+    KEYS_SIZES = KEYS_COUNTS | KEYS_HEAD,
     KEYS_PLAIN = KEYS_SIZES | KEYS_RMS | KEYS_ACT,
     KEYS_HF = KEYS_PLAIN | KEYS_BIAS | KEYS_MLP, /* llama's */
 };
@@ -47,6 +52,7 @@ enum moe_layout {
 enum key_kind {
     KEY_INT,
     KEY_INT_NONE,
+    KEY_INT_ZERO, /* 0 is a number like others */
     KEY_REAL,
     KEY_REAL_NONE,
     KEY_BOOL,
@@ -76,6 +82,10 @@ extern const int n_config_keys;
 ar_status config_check_limits(const model_config *c, ar_error *err);
 /* Fill what follows from other fields. */
 void config_derive(model_config *c);
+
+/* Of latent attention: sizes that follow from others, and whether all fit. */
+void config_derive_latent(model_config *c);
+ar_status config_check_latent(const model_config *c, ar_error *err);
 
 /* A member of an object; NULL also where its value is null. */
 const json_t *config_get(const json_t *object, const char *key);

@@ -91,6 +91,17 @@ static ar_status read_token(const json_t *object, const char *key, int32_t *out,
     return AR_OK;
 }
 
+/* A number that may be 0. */
+static ar_status read_zero(const json_t *object, const char *key, int64_t *out,
+                           ar_error *err) {
+    const json_t *j = config_get(object, key);
+    if (j && json_is_integer(j) && json_integer_value(j) == 0) {
+        *out = 0;
+        return AR_OK;
+    }
+    return config_get_int(object, key, out, err);
+}
+
 static ar_status read_key(model_config *c, const json_t *root,
                           const config_key *k, ar_error *err) {
     void *field = (char *)c + k->field;
@@ -98,6 +109,7 @@ static ar_status read_key(model_config *c, const json_t *root,
     if (null && k->kind == KEY_INT_NONE) *(int64_t *)field = 0;
     if (null && k->kind == KEY_REAL_NONE) *(double *)field = 0;
     switch (k->kind) {
+    case KEY_INT_ZERO: return read_zero(root, k->name, field, err);
     case KEY_INT_NONE:
     case KEY_INT: return config_get_int(root, k->name, field, err);
     case KEY_REAL_NONE:

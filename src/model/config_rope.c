@@ -55,7 +55,7 @@ static ar_status read_stretch(model_config *c, const json_t *o, ar_error *err) {
 
 /* YaRN, Peng et al. 2023, section 3.4: how much longer contexts flatten the
  * scores, m the exponent that DeepSeek gave it. */
-static double yarn_mscale(double factor, double m) {
+double config_yarn_mscale(double factor, double m) {
     return factor <= 1 ? 1 : 0.1 * m * log(factor) + 1;
 }
 
@@ -73,9 +73,9 @@ static ar_status read_yarn(model_config *c, const json_t *o, ar_error *err) {
     TRY(config_get_real(o, "mscale", &m, err));
     TRY(config_get_real(o, "mscale_all_dim", &m_all, err));
     c->rope_attention = m != 0 && m_all != 0
-                            ? yarn_mscale(c->rope_factor, m) /
-                                  yarn_mscale(c->rope_factor, m_all)
-                            : yarn_mscale(c->rope_factor, 1);
+                            ? config_yarn_mscale(c->rope_factor, m) /
+                                  config_yarn_mscale(c->rope_factor, m_all)
+                            : config_yarn_mscale(c->rope_factor, 1);
     return config_get_real(o, "attention_factor", &c->rope_attention, err);
 }
 
@@ -165,7 +165,10 @@ static ar_status read_object(model_config *c, const json_t *o, ar_error *err) {
                          "original_max_position_embeddings is %lld",
                          (long long)c->rope_original_ctx);
     c->rope_scaling = type->kind;
-    return type->read ? type->read(c, o, err) : AR_OK;
+    if (type->read) TRY(type->read(c, o, err));
+    if (c->rope_scales_scores && type->kind != ROPE_SCALING_NONE)
+        TRY(config_get_real(o, "mscale_all_dim", &c->rope_mscale_all, err));
+    return AR_OK;
 }
 
 /* The object of layers with a window (5): only its base may differ. */
@@ -260,6 +263,9 @@ static int write_scaling(json_t *r, const model_config *c) {
         bad |= json_object_set_new(r, "long_factor",
                                    factors_json(c, c->rope_long));
     }
+    if (c->rope_mscale_all != 0)
+        bad |= json_object_set_new(r, "mscale_all_dim",
+                                   json_real(c->rope_mscale_all));
     if (c->rope_scaling >= ROPE_SCALING_YARN)
         bad |= json_object_set_new(r, "attention_factor",
                                    json_real(c->rope_attention));
@@ -272,7 +278,8 @@ int config_write_rope(json_t *o, const model_config *c) {
     if (c->rope_rule == ROPE_RULE_LOCAL)
         bad |= json_object_set_new(o, "rope_local_base_freq",
                                    json_real(c->rope_local_theta));
-    if (c->rope_dims != c->head_dim || c->rope_part > 0)
+    if (c->attn_kind == ATTN_PLAIN &&
+        (c->rope_dims != c->head_dim || c->rope_part > 0))
         bad |= json_object_set_new(
             o, "partial_rotary_factor",
             json_real((double)c->rope_dims / (double)c->head_dim));

@@ -35,6 +35,7 @@ static json_t *none_json(double x) {
 static json_t *key_json(const model_config *c, const config_key *k) {
     const void *field = (const char *)c + k->field;
     switch (k->kind) {
+    case KEY_INT_ZERO: return json_integer(*(const int64_t *)field);
     case KEY_INT:
     case KEY_INT_NONE: return int_json(*(const int64_t *)field);
     case KEY_REAL: return json_real(*(const double *)field);

@@ -8,7 +8,8 @@
 #include "model/params.h"
 
 typedef struct decoder_pages {
-    /* STATE [P, page, G, D] of each layer; replaced by their new versions */
+    /* STATE [P, page, G, D] of each layer; replaced by their new versions; no
+     * v_pool where layer_cache says that values are in the keys */
     ref *k_pool, *v_pool;
     ref table;    /* I32 [S, M]: pages of each sequence */
     ref sequence; /* I32 [N]: -1 = a dead row */

@@ -2,18 +2,17 @@
  * norms and rotation, the scores, the way out. */
 #include "model/decoder_int.h"
 
-/* [R, n * D] as heads: [B, T, n, D], or [N, n, D] with pages. */
-static ref heads_of(const decoder_state *s, ref x, int64_t n, int64_t D) {
+ref decoder_heads(const decoder_state *s, ref x, int64_t n, int64_t D) {
     if (s->d->pages) return graph_reshape(s->g, x, shape3(s->rows, n, D));
     return graph_reshape(s->g, x, shape4(s->d->n_rows, s->d->n_tokens, n, D));
 }
 
 static ref heads(const decoder_state *s, ref x, int64_t n) {
-    return heads_of(s, x, n, s->c->head_dim);
+    return decoder_heads(s, x, n, s->c->head_dim);
 }
 
 /* The rotation wants [.., rows of the table, heads, D]. */
-static ref rotate(const decoder_state *s, ref x, int layer) {
+ref decoder_rotate(const decoder_state *s, ref x, int layer) {
     const model_config *c = s->c;
     if (c->pos != POS_ROPE || c->rope_use[layer] == ROPE_USE_NONE) return x;
     const decoder_turn *t = &s->turns[c->rope_use[layer]];
@@ -32,7 +31,7 @@ static ref norm_and_turn(const decoder_state *s, ref x, enum param_role role,
                          int layer) {
     const enum qk_norm kind = s->c->qk_norm;
     if (kind == QK_NORM_HEAD) x = decoder_norm(s, x, role, layer);
-    x = rotate(s, x, layer);
+    x = decoder_rotate(s, x, layer);
     if (kind == QK_NORM_TURNED) x = decoder_norm(s, x, role, layer);
     if (kind == QK_NORM_PLAIN)
         x = graph_rms_norm(s->g, x, 0, s->c->norm_eps, 0);
@@ -61,7 +60,7 @@ static void split_qkv(const decoder_state *s, ref all, ref *q, ref *k, ref *v) {
     const int64_t D = s->c->head_dim, H = s->c->n_heads, G = s->c->n_kv_heads;
     const int axis = s->d->pages ? 1 : 2;
     if (s->c->qkv_by_head)
-        *q = graph_split(s->g, heads_of(s, all, H, 3 * D), axis + 1,
+        *q = graph_split(s->g, decoder_heads(s, all, H, 3 * D), axis + 1,
                          (const int64_t[]){D, D, D}, 3);
     else
         *q = graph_split(s->g, heads(s, all, H + 2 * G), axis,
@@ -100,12 +99,11 @@ static void project(const decoder_state *s, ref x, int layer, ref *q, ref *k,
     split_qkv(s, decoder_linear(s, x, ROLE_QKV, layer), q, k, v);
 }
 
-/* Write x [N, G, D] to its slots of a pool [P, page, G, D]; the new pool. */
-static ref write_pool(const decoder_state *s, ref pool, ref x) {
+ref decoder_write_pool(const decoder_state *s, ref pool, ref slot, ref x) {
     const shape was = graph_shape(s->g, pool);
     const shape rows = shape3(was.dim[0] * was.dim[1], was.dim[2], was.dim[3]);
     ref p = graph_reshape(s->g, pool, rows);
-    p = graph_store_rows(s->g, p, s->d->pages->slot,
+    p = graph_store_rows(s->g, p, slot,
                          graph_cast(s->g, x, graph_type(s->g, pool)));
     return graph_reshape(s->g, p, was);
 }
@@ -116,22 +114,31 @@ static ref sinks(const decoder_state *s, int layer) {
     return x ? graph_cast(s->g, x, s->d->type) : 0;
 }
 
-static ref attend_pages(const decoder_state *s, ref q, ref k, ref v,
-                        int layer) {
-    decoder_pages *p = s->d->pages;
-    p->k_pool[layer] = write_pool(s, p->k_pool[layer], k);
-    p->v_pool[layer] = write_pool(s, p->v_pool[layer], v);
+ref decoder_attend_pages(const decoder_state *s, ref q, ref k_pool, ref v_pool,
+                         int layer) {
+    const decoder_pages *p = s->d->pages;
     op_attr a = {0};
     a.paged.scale = config_attn_scale(s->c);
     a.paged.softcap = s->c->attn_softcap;
     a.paged.window = s->c->window[layer];
     a.paged.page = p->page;
-    const ref in[] = {q,           p->k_pool[layer], p->v_pool[layer], p->table,
-                      p->sequence, s->d->positions,  sinks(s, layer)};
+    const ref in[] = {q,           k_pool,          v_pool,         p->table,
+                      p->sequence, s->d->positions, sinks(s, layer)};
     return graph_op(s->g, OP_ATTENTION_PAGED, &a, in, 7);
 }
 
-static ref attend_row(const decoder_state *s, ref q, ref k, ref v, int layer) {
+/* Keys and values to their pools, and q over them. */
+static ref write_and_attend(const decoder_state *s, ref q, ref k, ref v,
+                            int layer) {
+    const ref slot = s->d->pages->slot;
+    ref *k_pool = &s->d->pages->k_pool[layer];
+    ref *v_pool = &s->d->pages->v_pool[layer];
+    *k_pool = decoder_write_pool(s, *k_pool, slot, k);
+    *v_pool = decoder_write_pool(s, *v_pool, slot, v);
+    return decoder_attend_pages(s, q, *k_pool, *v_pool, layer);
+}
+
+ref decoder_attend_row(const decoder_state *s, ref q, ref k, ref v, int layer) {
     op_attr a = {0};
     a.attention.scale = config_attn_scale(s->c);
     a.attention.softcap = s->c->attn_softcap;
@@ -142,14 +149,15 @@ static ref attend_row(const decoder_state *s, ref q, ref k, ref v, int layer) {
 }
 
 ref decoder_attention(const decoder_state *s, ref x, int layer) {
+    if (s->c->attn_kind == ATTN_LATENT) return decoder_latent(s, x, layer);
     const int64_t HD = s->c->n_heads * s->c->head_dim;
     ref q, k, v;
     project(s, x, layer, &q, &k, &v);
     v = add_value_embed(s, v, x, layer);
     q = norm_and_turn(s, q, ROLE_Q_NORM, layer);
     k = norm_and_turn(s, k, ROLE_K_NORM, layer);
-    const ref o = s->d->pages ? attend_pages(s, q, k, v, layer)
-                              : attend_row(s, q, k, v, layer);
+    const ref o = s->d->pages ? write_and_attend(s, q, k, v, layer)
+                              : decoder_attend_row(s, q, k, v, layer);
     return decoder_linear(s, graph_reshape(s->g, o, shape2(s->rows, HD)),
                           ROLE_O, layer);
 }

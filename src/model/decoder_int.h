@@ -33,8 +33,21 @@ ref decoder_linear(const decoder_state *s, ref x, enum param_role role,
 /* Rows of a table that may have another type than the activations. */
 ref decoder_look_up(const decoder_state *s, ref table, ref ids);
 
+/* [R, n * D] as heads: [B, T, n, D], or [N, n, D] with pages. */
+ref decoder_heads(const decoder_state *s, ref x, int64_t n, int64_t D);
+/* The first elements of heads [.., n, D], turned by the layer's rotation. */
+ref decoder_rotate(const decoder_state *s, ref x, int layer);
+/* Write x [N, G, D] to its slots of a pool [P, page, G, D]; the new pool. */
+ref decoder_write_pool(const decoder_state *s, ref pool, ref slot, ref x);
+/* q [N, H, D] over the pages of a layer, o [N, H, E]; q [B, T, H, D] over the
+ * keys and values of its row, o [B, T, H, E]. */
+ref decoder_attend_pages(const decoder_state *s, ref q, ref k_pool, ref v_pool,
+                         int layer);
+ref decoder_attend_row(const decoder_state *s, ref q, ref k, ref v, int layer);
+
 /* The branches: x [R, C] -> [R, C]. */
 ref decoder_attention(const decoder_state *s, ref x, int layer);
+ref decoder_latent(const decoder_state *s, ref x, int layer);
 ref decoder_mlp(const decoder_state *s, ref x, int layer);
 ref decoder_moe(const decoder_state *s, ref x, int layer);
 

@@ -169,6 +169,8 @@ static ar_status write_gguf(const model *m, const char *arch, bool pairs,
     to.conv1d = false;
     to.norm_offset = 0;
     to.experts_fused = to.experts_turned = false;
+    to.qkv_by_head = false;
+    if (to.attn_kind == ATTN_LATENT) to.rope_interleaved = true;
     ar_status s = export_plan_build(&p, m, &to, pairs, err);
     if (s == AR_OK) s = gguf_create(&w, path, err);
     if (s == AR_OK) {
@@ -282,6 +284,8 @@ ar_status export_folder(const model *m, const char *folder,
     to.rope_interleaved = traits->rope_interleaved;
     to.experts_fused = traits->experts_fused;
     to.experts_turned = traits->experts_turned;
+    to.split_kv_b = false;
+    to.qkv_by_head = traits->qkv_by_head;
     export_gguf_arch(m->config.arch, &pairs);
     ar_status s = export_plan_build(&p, m, &to, pairs, err);
     if (s == AR_OK) {

@@ -57,6 +57,21 @@ static bool wanted(const model_config *c, size_t field, const char *name) {
     return or_one(x) != or_one(by_default) || (x != 0 && x != 1);
 }
 
+/* See add_mscale in config_gguf.c. */
+static void put_yarn(const target *t, const model_config *c) {
+    if (c->rope_beta_fast != 32)
+        put_real(t, "rope.scaling.yarn_beta_fast", c->rope_beta_fast);
+    if (c->rope_beta_slow != 1)
+        put_real(t, "rope.scaling.yarn_beta_slow", c->rope_beta_slow);
+    if (c->rope_mscale_all == 0 || !(c->rope_factor > 1)) return;
+    const double of_scores =
+        config_yarn_mscale(c->rope_factor, c->rope_mscale_all);
+    put_real(t, "rope.scaling.yarn_log_multiplier",
+             (of_scores / c->rope_attention - 1) / log(c->rope_factor));
+    if (!near(c->rope_attention, 1))
+        put_real(t, "rope.scaling.attn_factor", c->rope_attention);
+}
+
 static void put_rope(const target *t, const model_config *c) {
     static const char *const names[] = {"none", "linear", NULL,
                                         NULL,   "yarn",   "longrope"};
@@ -73,6 +88,7 @@ static void put_rope(const target *t, const model_config *c) {
         put_real(t, "rope.scaling.factor", c->rope_factor);
     else
         put_real(t, "rope.scaling.attn_factor", c->rope_attention);
+    if (c->rope_scaling == ROPE_SCALING_YARN) put_yarn(t, c);
     if (c->rope_original_ctx && c->rope_scaling != ROPE_SCALING_LINEAR)
         put_int(t, "rope.scaling.original_context_length",
                 c->rope_original_ctx);
@@ -90,19 +106,24 @@ void export_gguf_config(gguf_writer *w, const model_config *c,
                         const char *arch) {
     const target t = {w, arch};
     for (int i = 0; i < n_gguf_keys; i++) {
-        const void *field = (const char *)c + gguf_keys[i].field;
+        const size_t at = gguf_key_field(&gguf_keys[i], c->arch);
+        const void *field = (const char *)c + at;
         const bool whole =
             gguf_keys[i].kind == KEY_INT || gguf_keys[i].kind == KEY_INT_NONE;
         const int64_t x = whole ? *(const int64_t *)field : 0;
-        if (gguf_keys[i].kind == KEY_INT || x > 0)
+        if (gguf_keys[i].kind == KEY_INT ? x != 0 : x > 0)
             put_int(&t, gguf_keys[i].name, x);
         else if (whole)
             continue;
-        else if (wanted(c, gguf_keys[i].field, gguf_keys[i].name))
+        else if (wanted(c, at, gguf_keys[i].name))
             put_real(&t, gguf_keys[i].name, *(const double *)field);
     }
-    put_int(&t, "attention.value_length", c->head_dim);
+    put_int(&t, "attention.value_length", c->v_dim);
     put_int(&t, "vocab_size", c->n_vocab);
+    if (arch_table[c->arch].keys & KEYS_PARALLEL) {
+        char key[160];
+        gguf_put_bool(w, key_of(&t, "use_parallel_residual", key), c->parallel);
+    }
     if (c->window_rule != WINDOWS_OWN && c->sliding_window) {
         put_int(&t, "attention.sliding_window", c->sliding_window);
         if (c->window_rule == WINDOWS_PERIOD)
@@ -151,6 +172,13 @@ static bool same_sizes(const model_config *a, const model_config *b) {
            a->head_dim == b->head_dim && a->n_ff == b->n_ff;
 }
 
+static bool same_latent(const model_config *a, const model_config *b) {
+    return a->attn_kind == b->attn_kind && a->q_lora_rank == b->q_lora_rank &&
+           a->kv_lora_rank == b->kv_lora_rank &&
+           a->qk_nope_dim == b->qk_nope_dim &&
+           a->qk_rope_dim == b->qk_rope_dim && a->v_dim == b->v_dim;
+}
+
 static bool same_parts(const model_config *a, const model_config *b) {
     return a->tied == b->tied && a->fused_qkv == b->fused_qkv &&
            a->fused_mlp == b->fused_mlp && a->bias_qkv == b->bias_qkv &&
@@ -180,6 +208,12 @@ static bool same_experts(const model_config *a, const model_config *b) {
            near(a->gate_alpha, b->gate_alpha) && near(a->clip_qkv, b->clip_qkv);
 }
 
+static bool uses_experts(const model_config *c) {
+    for (int64_t l = 0; l < c->n_layers; l++)
+        if (config_is_moe(c, l)) return true;
+    return false;
+}
+
 static bool same_scales(const model_config *a, const model_config *b) {
     return near(or_one(a->embed_scale), or_one(b->embed_scale)) &&
            near(or_one(a->logit_scale), or_one(b->logit_scale)) &&
@@ -192,10 +226,11 @@ static bool same_scales(const model_config *a, const model_config *b) {
 }
 
 const char *export_difference(const model_config *a, const model_config *b) {
-    if (!same_sizes(a, b)) return "sizes";
+    if (!same_sizes(a, b) || !same_latent(a, b)) return "sizes";
     if (!same_parts(a, b)) return "biases, norms or tied head";
-    if (a->n_experts && !(same_experts(a, b) && same_routing(a, b)))
+    if (uses_experts(a) && !(same_experts(a, b) && same_routing(a, b)))
         return "experts";
+    if (uses_experts(a) != uses_experts(b)) return "experts";
     if (a->act != b->act) return "activation";
     if (!near(a->norm_eps, b->norm_eps)) return "epsilon of the norms";
     if (!same_scales(a, b)) return "scales";

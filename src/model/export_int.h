@@ -11,20 +11,25 @@ enum export_form {
     EXPORT_TURNED,   /* [in, out] to [out, in] and back */
     EXPORT_PAIRED,   /* halves of each head to neighbours */
     EXPORT_UNPAIRED, /* and back */
+    EXPORT_PARTS,    /* q, k, v of each head to q, k, v of all */
+    EXPORT_BY_HEAD,  /* and back */
+    EXPORT_JOINED,   /* of two tensors, K_B and V_B of latent attention */
     EXPORT_EXPERTS   /* of a stack that is turned, fused or packed */
 };
 
 typedef struct export_tensor {
     const param_spec *spec; /* of the file that is written */
     param_source from;
-    const tensor_view *src; /* the first tensor of the source */
+    const tensor_view *src;    /* the first tensor of the source */
+    const tensor_view *second; /* EXPORT_JOINED: V_B */
     const param_spec *src_spec;
     const weights *files;
     ar_type type;
     enum export_form form;
-    int64_t head, turned; /* rows of a head, and those that rotate */
-    double offset;        /* added to each element */
-    int64_t step, first;  /* EXPORT_EXPERTS: outputs first, first + step ... */
+    /* rows of a head, those before the ones that rotate, and these */
+    int64_t head, unturned, turned;
+    double offset;       /* added to each element */
+    int64_t step, first; /* EXPORT_EXPERTS: outputs first, first + step ... */
 } export_tensor;
 
 typedef struct export_plan {

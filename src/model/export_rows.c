@@ -40,10 +40,23 @@ static const param_spec *find_fused(export_tensor *t, const model *m) {
     return NULL;
 }
 
+/* K_B and V_B of latent attention, which are one weight elsewhere. */
+static const param_spec *find_joined(export_tensor *t, const model *m) {
+    const int k = params_find(&m->params, ROLE_K_B, t->spec->layer);
+    const int v = params_find(&m->params, ROLE_V_B, t->spec->layer);
+    if (k < 0 || v < 0) return NULL;
+    t->second = params_whole(&m->params.spec[v], m->files);
+    t->form = EXPORT_JOINED;
+    return &m->params.spec[k];
+}
+
 /* What a weight is made of. */
 static ar_status find_source(export_tensor *t, const model *m, ar_error *err) {
     const int i = params_find(&m->params, t->spec->role, t->spec->layer);
-    const param_spec *from = i < 0 ? find_fused(t, m) : &m->params.spec[i];
+    const bool joined = i < 0 && t->spec->role == ROLE_KV_B;
+    const param_spec *from = i >= 0   ? &m->params.spec[i]
+                             : joined ? find_joined(t, m)
+                                      : find_fused(t, m);
     if (!from || t->spec->turned)
         return error_set(err, AR_UNSUPPORTED,
                          "the model has no weight of the form of \"%s\"",
@@ -56,6 +69,34 @@ static ar_status find_source(export_tensor *t, const model *m, ar_error *err) {
     if (t->src) return AR_OK;
     return error_set(err, AR_FORMAT, "there is nothing for \"%s\"",
                      t->spec->name);
+}
+
+/* Rows of latent attention that rotate are the last of a head; in GGUF files
+ * neighbours are turned together. */
+static void plan_latent(export_tensor *t, const model_config *from,
+                        const model_config *to) {
+    const enum param_role r = t->spec->role;
+    const bool of_q = r == ROLE_Q || r == ROLE_Q_B;
+    if (!of_q && r != ROLE_KV_A && r != ROLE_KV_A_BIAS) return;
+    t->unturned = of_q ? to->qk_nope_dim : to->kv_lora_rank;
+    t->head = t->unturned + to->qk_rope_dim;
+    if (from->rope_interleaved != to->rope_interleaved)
+        t->form = to->rope_interleaved ? EXPORT_PAIRED : EXPORT_UNPAIRED;
+}
+
+/* How the rows of a weight come from those of its tensor; permute: q and k. */
+static void set_form(export_tensor *t, const model_config *from,
+                     const model_config *to, bool permute) {
+    const enum param_role r = t->spec->role;
+    t->head = to->head_dim;
+    t->turned = to->rope_dims;
+    if (t->spec->matrix && to->conv1d != from->conv1d) t->form = EXPORT_TURNED;
+    if (permute && is_q_or_k(r))
+        t->form = to->gguf ? EXPORT_PAIRED : EXPORT_UNPAIRED;
+    if ((r == ROLE_QKV || r == ROLE_QKV_BIAS) &&
+        to->qkv_by_head != from->qkv_by_head)
+        t->form = to->qkv_by_head ? EXPORT_BY_HEAD : EXPORT_PARTS;
+    if (to->attn_kind == ATTN_LATENT) plan_latent(t, from, to);
 }
 
 ar_status export_plan_build(export_plan *out, const model *m,
@@ -73,12 +114,7 @@ ar_status export_plan_build(export_plan *out, const model *m,
         t->spec = s;
         t->step = 1;
         TRY(find_source(t, m, err));
-        t->head = to->head_dim;
-        t->turned = to->rope_dims;
-        if (s->matrix && to->conv1d != m->config.conv1d)
-            t->form = EXPORT_TURNED;
-        if (permute && is_q_or_k(s->role))
-            t->form = to->gguf ? EXPORT_PAIRED : EXPORT_UNPAIRED;
+        set_form(t, &m->config, to, permute);
         if (is_norm(s->role))
             t->offset = m->config.norm_offset - to->norm_offset;
     }
@@ -91,10 +127,21 @@ void export_plan_close(export_plan *p) {
     memset(p, 0, sizeof *p);
 }
 
+/* Rows are [H, 3, D] or [3, H, D]. */
+static int64_t source_part(const export_tensor *t, int64_t r) {
+    const int64_t D = t->head, H = t->spec->shape.dim[0] / (3 * D);
+    const int64_t outer = t->form == EXPORT_PARTS ? H : 3;
+    const int64_t a = r / D / outer, b = r / D % outer;
+    return (b * (3 * H / outer) + a) * D + r % D;
+}
+
 /* The row of the tensor that becomes row r. */
 static int64_t source_row(const export_tensor *t, int64_t r) {
-    const int64_t i = r % t->head, half = t->turned / 2;
-    if (t->form == EXPORT_SAME || t->form == EXPORT_TURNED || i >= t->turned)
+    if (t->form == EXPORT_PARTS || t->form == EXPORT_BY_HEAD)
+        return source_part(t, r);
+    const int64_t i = r % t->head - t->unturned, half = t->turned / 2;
+    if ((t->form != EXPORT_PAIRED && t->form != EXPORT_UNPAIRED) || i < 0 ||
+        i >= t->turned)
         return r;
     return t->form == EXPORT_PAIRED ? r - i + i / 2 + i % 2 * half
                                     : r - i + i % half * 2 + i / half;
@@ -110,12 +157,44 @@ static bool encode(const export_tensor *t, const float *x, void *out,
 
 /* Room for the rows of a tensor on their way. */
 typedef struct rows {
-    float *whole; /* a turned matrix, as it lies in the file */
+    float *whole; /* a matrix [columns, n], turned on its way */
     float *row;
     void *bytes;
     int64_t n, columns; /* of what is written */
     size_t src_row;     /* bytes */
 } rows;
+
+/* kv_b [H, nope + v, lora] out of k_b [H, lora, nope] and v_b [H, v, lora]. */
+static ar_status join(const export_tensor *t, const rows *r, ar_error *err) {
+    const int64_t H = t->src->shape.dim[0], lora = r->columns;
+    const int64_t nope = t->src->shape.dim[2], v = t->second->shape.dim[1];
+    float *k_b = mem_new(float, H *lora *nope);
+    float *v_b = mem_new(float, H *lora *v);
+    ar_status s = AR_OK;
+    if (!k_b || !v_b)
+        s = error_set(err, AR_NOMEM, "no memory for \"%s\"", t->spec->name);
+    else if (!type_decode_f32(t->src->type, t->src->data, k_b,
+                              H * lora * nope) ||
+             !type_decode_f32(t->second->type, t->second->data, v_b,
+                              H * lora * v))
+        s = error_set(err, AR_UNSUPPORTED, "tensor \"%s\" is %s",
+                      t->second->name, ar_type_name(t->second->type));
+    for (int64_t h = 0; s == AR_OK && h < H; h++)
+        for (int64_t l = 0; l < lora; l++) {
+            float *to = r->whole + l * r->n + h * (nope + v);
+            for (int64_t i = 0; i < nope; i++)
+                to[i] = k_b[(h * lora + l) * nope + i];
+            for (int64_t i = 0; i < v; i++)
+                to[nope + i] = v_b[(h * v + i) * lora + l];
+        }
+    mem_free(k_b);
+    mem_free(v_b);
+    return s;
+}
+
+static bool is_whole(const export_tensor *t) {
+    return t->form == EXPORT_TURNED || t->form == EXPORT_JOINED;
+}
 
 static ar_status open_rows(rows *r, const export_tensor *t, ar_error *err) {
     const shape *s = &t->spec->shape;
@@ -128,9 +207,10 @@ static ar_status open_rows(rows *r, const export_tensor *t, ar_error *err) {
     r->src_row = ar_type_size(t->src->type, r->columns);
     r->row = mem_new(float, r->columns);
     r->bytes = mem_alloc(ar_type_size(t->type, r->columns));
-    if (t->form == EXPORT_TURNED) r->whole = mem_new(float, r->n * r->columns);
-    if (!r->row || !r->bytes || (t->form == EXPORT_TURNED && !r->whole))
+    if (is_whole(t)) r->whole = mem_new(float, r->n * r->columns);
+    if (!r->row || !r->bytes || (is_whole(t) && !r->whole))
         return error_set(err, AR_NOMEM, "no memory for \"%s\"", t->spec->name);
+    if (t->form == EXPORT_JOINED) return join(t, r, err);
     if (!r->whole || type_decode_f32(t->src->type, t->src->data, r->whole,
                                      r->n * r->columns))
         return AR_OK;

@@ -19,5 +19,7 @@ typedef struct gguf_key {
 } gguf_key;
 extern const gguf_key gguf_keys[];
 extern const int n_gguf_keys;
+/* Where an architecture keeps the number of a key. */
+size_t gguf_key_field(const gguf_key *k, enum arch_id arch);
 
 #endif

@@ -9,7 +9,7 @@
 
 typedef struct layer_cache {
     /* Keys and values of a token, [n_heads, k_dim] and [n_heads, v_dim], in
-     * pages. */
+     * pages.  v_dim 0: values are the first elements of the keys. */
     int64_t n_heads, k_dim, v_dim;
     int64_t window; /* keys that a query sees, itself included; 0 = all */
 } layer_cache;

@@ -1,6 +1,6 @@
 /* model_flops.c - what one token costs.
  *
- *   6 N + sum over layers of 12 H D min(w, T)
+ *   6 N + sum over layers of 6 H (D + E) min(w, T)
  *
  * N counts the weights that are multiplied: matrices of the layers and the
  * output projection, of experts those that a token has, not tables, norms or
@@ -9,11 +9,23 @@
  * train.py, estimate_flops). */
 #include "model/decoder.h"
 
+/* Of q, k and v of latent attention, in the form that training computes. */
+static double latent_weights(const model_config *c) {
+    const double C = (double)c->n_embd, L = (double)c->kv_lora_rank;
+    const double HD = (double)(c->n_heads * c->head_dim);
+    const double Q = (double)c->q_lora_rank;
+    return (Q > 0 ? C * Q + Q * HD : C * HD) +
+           C * (L + (double)c->qk_rope_dim) +
+           L * (double)(c->n_heads * (c->qk_nope_dim + c->v_dim));
+}
+
 static double layer_weights(const model_config *c, int64_t l) {
     const double C = (double)c->n_embd, F = (double)c->n_ff;
     const double HD = (double)(c->n_heads * c->head_dim);
     const double GD = (double)(c->n_kv_heads * c->head_dim);
-    double n = C * (HD + 2 * GD) + HD * C;
+    double n =
+        c->attn_kind == ATTN_LATENT ? latent_weights(c) : C * (HD + 2 * GD);
+    n += (double)(c->n_heads * c->v_dim) * C;
     if (config_is_moe(c, l))
         n += C * (double)c->n_experts +
              3 * C * (double)c->n_ff_expert *
@@ -26,13 +38,13 @@ static double layer_weights(const model_config *c, int64_t l) {
 }
 
 double config_flops_per_token(const model_config *c, int64_t n_tokens) {
-    const double HD = (double)(c->n_heads * c->head_dim);
+    const double HD = (double)(c->n_heads * (c->head_dim + c->v_dim));
     double flops = 6 * (double)c->n_vocab * (double)c->n_embd;
     for (int64_t l = 0; l < c->n_layers; l++) {
         int64_t keys = n_tokens;
         if (c->window[l] > 0 && c->window[l] - 1 < keys)
             keys = c->window[l] - 1;
-        flops += 6 * layer_weights(c, l) + 12 * HD * (double)keys;
+        flops += 6 * layer_weights(c, l) + 6 * HD * (double)keys;
     }
     return flops;
 }

@@ -12,7 +12,7 @@
 enum { ALIGNMENT = 64 };
 
 enum place { PLACE_FIRST, PLACE_LAYER, PLACE_LAST, PLACE_COUNT };
-enum form { FORM_TABLE, FORM_LINEAR, FORM_STACK, FORM_VECTOR };
+enum form { FORM_TABLE, FORM_LINEAR, FORM_STACK, FORM_HEADS, FORM_VECTOR };
 enum init_class {
 #define INIT_CLASS(id) CLASS_##id,
 #include "model/inits.def"
@@ -37,6 +37,8 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     const int64_t E = c->n_experts, FE = c->n_ff_expert;
     const int64_t FS = c->n_shared_experts * FE;
     const bool MOE = l >= 0 && config_is_moe(c, l);
+    const bool LATENT = c->attn_kind == ATTN_LATENT;
+    const bool Q_LORA = LATENT && c->q_lora_rank > 0;
     const bool PRE = c->branch_norm != BRANCH_POST;
     const bool MLP_PRE = PRE && (!c->parallel || c->two_norms);
     const bool POST = c->branch_norm != BRANCH_PRE;
@@ -117,6 +119,7 @@ static shape shape_of(const model_config *c, const role_facts *f) {
     if (f->form == FORM_STACK && c->experts_turned)
         return shape3(c->n_experts, f->columns, f->rows);
     if (f->form == FORM_STACK) return shape3(c->n_experts, f->rows, f->columns);
+    if (f->form == FORM_HEADS) return shape3(c->n_heads, f->rows, f->columns);
     if (f->form == FORM_LINEAR && c->conv1d && f->place == PLACE_LAYER)
         return shape2(f->columns, f->rows);
     return shape2(f->rows, f->columns);

@@ -43,8 +43,9 @@ typedef struct param_list {
     param_spec *spec;
     int n;
     enum name_scheme names;
-    int64_t n_layers, n_ahead;             /* of the configuration */
     int index[ROLE_COUNT][MAX_LAYERS + 1]; /* [role][layer + 1]; -1 = none */
+    /* layers that files may hold behind those of the model */
+    int64_t n_layers, n_ahead;
     int64_t size;  /* bytes of the block: every tensor at 64-byte alignment */
     int64_t count; /* elements in all */
 } param_list;

@@ -16,6 +16,7 @@ static const struct {
 #undef PARAM_SKIP
 };
 
+/* Of a layer behind the model's last. */
 static bool skipped(const char *name) {
     const size_t n = strlen(name);
     for (size_t i = 0; i < sizeof skips / sizeof *skips; i++) {

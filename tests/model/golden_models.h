@@ -40,6 +40,11 @@ static const char *const golden_models[] = {
     "olmoe",
     "glm4_moe",
     "gpt_oss",
+    "deepseek_v2",
+    "deepseek_v2_lite",
+    "deepseek_v3_dense",
+    "deepseek_v3_halves",
+    "deepseek_v3",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 

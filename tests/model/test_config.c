@@ -76,6 +76,29 @@ void test_config_defaults(void **state) {
     assert_int_equal(c.rope_dims, 64);
 }
 
+/* Latent attention: what follows from what. */
+void test_config_latent(void **state) {
+    (void)state;
+    model_config c;
+    assert_ok(parse(&c, "{\"model_type\": \"kimi_k2\", \"head_dim\": 7}", err));
+    assert_int_equal(c.head_dim, 192);
+    assert_int_equal(c.rope_dims, 64);
+    assert_int_equal(c.v_dim, 128);
+    assert_int_equal(c.n_kv_heads, 128);
+    assert_int_equal(c.q_lora_rank, 1536);
+    assert_near(config_attn_scale(&c), 1 / sqrt(192.0), 1e-15);
+    assert_ok(parse(&c,
+                    "{\"model_type\": \"deepseek_v2\", \"q_lora_rank\": null, "
+                    "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 40, "
+                    "\"original_max_position_embeddings\": 4096, "
+                    "\"mscale\": 0.707, \"mscale_all_dim\": 0.707}}",
+                    err));
+    const double m = 1 + 0.0707 * log(40.0);
+    assert_int_equal(c.q_lora_rank, 0);
+    assert_near(c.rope_attention, 1, 1e-15);
+    assert_near(config_attn_scale(&c), m * m / sqrt(192.0), 1e-15);
+}
+
 #define LLAMA "{\"model_type\": \"llama\", "
 #define SMALL                                                                  \
     "\"num_hidden_layers\": 2, \"hidden_size\": 32, "                          \
@@ -84,6 +107,7 @@ void test_config_defaults(void **state) {
 #define QWEN3 "{\"model_type\": \"qwen3\", " SMALL
 #define SMOLLM3 "{\"model_type\": \"smollm3\", " SMALL
 #define GEMMA3 "{\"model_type\": \"gemma3_text\", " SMALL
+#define V3 "{\"model_type\": \"deepseek_v3\", \"num_hidden_layers\": 2, "
 #define AR "{\"model_type\": \"arcane_ar\", \"num_hidden_layers\": 2, "
 
 static const struct {
@@ -188,6 +212,20 @@ static const struct {
      GEMMA3 "\"query_pre_attn_scalar\": -1}"},
     {AR_UNSUPPORTED, "qk_layernorm",
      "{\"model_type\": \"stablelm\", \"qk_layernorm\": true}"},
+    {AR_RANGE, "kv_lora_rank is 0", V3 "\"kv_lora_rank\": 0}"},
+    {AR_RANGE, "kv_lora_rank", V3 "\"kv_lora_rank\": -16}"},
+    {AR_RANGE, "q_lora_rank", V3 "\"q_lora_rank\": 1000000000}"},
+    {AR_FORMAT, "qk_nope_head_dim", V3 "\"qk_nope_head_dim\": 1.5}"},
+    {AR_RANGE, "v_head_dim", V3 "\"v_head_dim\": 100000}"},
+    {AR_RANGE, "rotated", V3 "\"qk_rope_head_dim\": 7}"},
+    {AR_UNSUPPORTED, "num_key_value_heads", V3 "\"num_key_value_heads\": 8}"},
+    {AR_FORMAT, "rope_interleave", V3 "\"rope_interleave\": 1}"},
+    {AR_FORMAT, "num_nextn_predict_layers",
+     V3 "\"num_nextn_predict_layers\": -1}"},
+    {AR_RANGE, "mscale_all_dim",
+     V3 "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, "
+        "\"original_max_position_embeddings\": 32, "
+        "\"mscale\": 1, \"mscale_all_dim\": -1}}"},
     {AR_RANGE, "vocab_size is not given", AR "\"n\": 1}"},
     {AR_RANGE, "hidden_size",
      "{\"model_type\": \"arcane_ar\", \"hidden_size\": "

@@ -41,13 +41,38 @@ static void there_and_back(const char *name, double tolerance) {
 
 void test_export_and_back(void **state) {
     (void)state;
-    static const char *const exact[] = {
-        "gpt2",    "llama",     "llama_bf16", "llama_f16",  "qwen2",
-        "qwen3",   "phi3",      "olmo2",      "starcoder2", "granite",
-        "mixtral", "qwen3_moe", "olmoe",      "glm4_moe"};
+    static const char *const exact[] = {"gpt2",
+                                        "llama",
+                                        "llama_bf16",
+                                        "llama_f16",
+                                        "qwen2",
+                                        "qwen3",
+                                        "phi3",
+                                        "olmo2",
+                                        "starcoder2",
+                                        "granite",
+                                        "olmo3",
+                                        "exaone4",
+                                        "arcee",
+                                        "seed_oss",
+                                        "glm4",
+                                        "ernie4_5",
+                                        "hunyuan_v1_dense",
+                                        "stablelm",
+                                        "stablelm_parallel",
+                                        "cohere2",
+                                        "gpt_neox",
+                                        "phi",
+                                        "deepseek_v2",
+                                        "deepseek_v2_lite",
+                                        "mixtral",
+                                        "qwen3_moe",
+                                        "olmoe",
+                                        "glm4_moe"};
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++)
         there_and_back(exact[i], 0);
     there_and_back("gemma", 2.5e-7); /* 1 + w is rounded */
+    there_and_back("nemotron", 2.5e-7);
 }
 
 /* q of llama: rows i and i + D/2 of a head become neighbours. */

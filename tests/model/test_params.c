@@ -40,6 +40,51 @@ void test_params_flops(void **state) {
                 6.0 * (12 * 12 * 768.0 * 768 + 50257.0 * 768) +
                     12.0 * 12 * 768 * 1024,
                 0);
+    /* Latent: q 48 -> 24 -> 4 x 20, kv 48 -> 16 + 8, 16 -> 4 x (12 + 10). */
+    assert_ok(config_read(&c, golden_model("deepseek_v2", "config.json"), err));
+    const double of_layer =
+        48 * 24 + 24 * 80 + 48 * 24 + 16 * 88 + 40 * 48 + 3 * 48 * 64;
+    assert_near(config_flops_per_token(&c, 100),
+                6 * (160 * 48 + 2 * of_layer) + 2 * 6 * 4 * (20 + 10) * 100, 0);
+}
+
+/* Files of DeepSeek-V3 hold a layer more, which predicts further tokens. */
+void test_params_extra_layers(void **state) {
+    (void)state;
+    model_config c;
+    param_list p;
+    weights *w;
+    char path[600];
+    st_writer *out;
+    const shape one = shape1(1);
+    const float x = 0;
+    assert_ok(
+        config_read(&c, golden_model("deepseek_v3_dense", "config.json"), err));
+    assert_int_equal(c.n_ahead, 0);
+    for (int extra = 0; extra < 2; extra++) {
+        c.n_ahead = extra;
+        assert_ok(params_build(&p, &c, AR_F32, err));
+        snprintf(path, sizeof path, "%s/model.safetensors", test_folder());
+        assert_ok(st_create(&out, path, err));
+        for (int i = 0; i < p.n; i++)
+            st_declare(out, p.spec[i].name, AR_F32, &p.spec[i].shape);
+        st_declare(out, "model.layers.2.eh_proj.weight", AR_F32, &one);
+        for (int i = 0; i < p.n; i++) {
+            const size_t n = (size_t)shape_count(&p.spec[i].shape);
+            float *zeros = mem_new(float, n);
+            st_data(out, zeros, n * sizeof *zeros);
+            mem_free(zeros);
+        }
+        st_data(out, &x, sizeof x);
+        assert_ok(st_commit(out, err));
+        assert_ok(weights_open(&w, path, err));
+        if (extra)
+            assert_ok(params_check(&p, w, err));
+        else
+            assert_fails(AR_FORMAT, "eh_proj", params_check(&p, w, err));
+        weights_close(w);
+        params_close(&p);
+    }
 }
 
 void test_params_names(void **state) {
