@@ -69,6 +69,26 @@ static double xent_flops(const graph *g, const node *n) {
     return n->op == OP_XENT ? logits : 3 * logits;
 }
 
+/* Every element of a state is multiplied by its decay, added to and read; with
+ * beta it is read once more before.  Backward about three times that. */
+static double scan_flops(const graph *g, const node *n) {
+    const int rows = n->op == OP_SCAN_ROWS;
+    const double elements =
+        count(graph_value(g, n->in[rows + 2])) *
+        (double)shape_last(&graph_value(g, n->in[rows + 1])->shape);
+    const bool beta = n->n_in == op_table[n->op].max_in;
+    return (n->op == OP_SCAN_DX ? 3 : 1) * (beta ? 7 : 5) * elements;
+}
+
+/* w [C, K] for each element of x. */
+static double conv_flops(const graph *g, const node *n) {
+    if (n->op == OP_CONV1D_DW)
+        return 2 * count(graph_value(g, n->in[0])) * (double)n->attr.conv.k;
+    const int rows = n->op == OP_CONV1D_ROWS;
+    return 2 * count(graph_value(g, n->in[rows])) *
+           (double)shape_last(&graph_value(g, n->in[rows + 1])->shape);
+}
+
 double node_flops(const graph *g, const node *n) {
     switch (n->op) {
     case OP_MATMUL: {
@@ -80,6 +100,12 @@ double node_flops(const graph *g, const node *n) {
     case OP_ATTENTION:
     case OP_ATTENTION_DQKV: return attention_flops(g, n);
     case OP_ATTENTION_PAGED: return paged_flops(g, n);
+    case OP_SCAN:
+    case OP_SCAN_DX:
+    case OP_SCAN_ROWS: return scan_flops(g, n);
+    case OP_CONV1D:
+    case OP_CONV1D_DW:
+    case OP_CONV1D_ROWS: return conv_flops(g, n);
     case OP_XENT:
     case OP_XENT_DXW: return xent_flops(g, n);
     default: break;

@@ -117,6 +117,8 @@ struct rope_attr { int32_t interleaved, inverse; };
  * i + (S - T) - j < window.  softcap > 0: s = c tanh(s / c) before the mask. */
 struct attention_attr { double scale, softcap; int64_t window; int32_t causal, pad; };
 struct paged_attr { double scale, softcap; int64_t window, page; };
+/* k: of CONV1D_DW, elements of a kernel. */
+struct conv_attr { int64_t k; int32_t backwards, pad; };
 struct xent_attr { double softcap; int32_t compute, pad; };
 struct random_attr { int32_t kind, type; int64_t stream; shape shape; };
 enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL };
@@ -142,6 +144,7 @@ typedef union op_attr {
     struct rope_attr rope;
     struct attention_attr attention;
     struct paged_attr paged;
+    struct conv_attr conv;
     struct xent_attr xent;
     struct random_attr random;
     struct embed_attr embed;
