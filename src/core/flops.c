@@ -89,7 +89,8 @@ static double conv_flops(const graph *g, const node *n) {
            (double)shape_last(&graph_value(g, n->in[rows + 1])->shape);
 }
 
-double node_flops(const graph *g, const node *n) {
+/* Of ops whose cost follows something else; -1: not one of them. */
+static double special_flops(const graph *g, const node *n) {
     switch (n->op) {
     case OP_MATMUL: {
         const shape a = graph_shape(g, n->in[0]);
@@ -108,8 +109,13 @@ double node_flops(const graph *g, const node *n) {
     case OP_CONV1D_ROWS: return conv_flops(g, n);
     case OP_XENT:
     case OP_XENT_DXW: return xent_flops(g, n);
-    default: break;
+    default: return -1;
     }
+}
+
+double node_flops(const graph *g, const node *n) {
+    const double special = special_flops(g, n);
+    if (special >= 0) return special;
     const cost *c = &costs[n->op];
     const value *v =
         c->input ? graph_value(g, n->in[c->input - 1]) : &n->out[0];

@@ -152,9 +152,8 @@ static ar_status load_weights(engine *e, ar_error *err) {
 
 /* A pool behind `size` bytes of others; false where it is too large to be
  * memory. */
-static bool place_pool(const engine *e, pool_place *p, int64_t heads,
-                       int64_t dim, size_t *size) {
-    p->shape = shape4(e->n_pages, e->opt.page, heads, dim);
+static bool place_pool(const engine *e, pool_place *p, shape s, size_t *size) {
+    p->shape = s;
     p->offset = (int64_t)*size;
     size_t x = ar_type_size(e->type, 1);
     for (int i = 0; i < p->shape.rank; i++)
@@ -166,22 +165,36 @@ static bool place_pool(const engine *e, pool_place *p, int64_t heads,
     return *size < PTRDIFF_MAX;
 }
 
+/* Keys and values of pages, or a state for each session. */
+static bool place_layer(engine *e, int64_t l, size_t *size) {
+    const layer_cache c = layer_cache_of(&e->m->config, l);
+    const int64_t P = e->n_pages, page = e->opt.page, S = e->opt.max_sessions;
+    if (!c.n_heads)
+        return place_pool(e, &e->conv_pool[l],
+                          shape3(S, c.conv_rows, c.conv_channels), size) &&
+               place_pool(e, &e->scan_pool[l],
+                          shape4(S, c.scan_heads, c.scan_k, c.scan_v), size);
+    return place_pool(e, &e->k_pool[l], shape4(P, page, c.n_heads, c.k_dim),
+                      size) &&
+           place_pool(e, &e->v_pool[l], shape4(P, page, c.n_heads, c.v_dim),
+                      size);
+}
+
 static ar_status place_pools(engine *e, size_t *size, ar_error *err) {
     const int64_t n = e->m->config.n_layers;
     e->k_pool = mem_new(pool_place, n);
     e->v_pool = mem_new(pool_place, n);
-    if (!e->k_pool || !e->v_pool)
+    e->conv_pool = mem_new(pool_place, n);
+    e->scan_pool = mem_new(pool_place, n);
+    if (!e->k_pool || !e->v_pool || !e->conv_pool || !e->scan_pool)
         return error_set(err, AR_NOMEM, "no memory for %lld layers",
                          (long long)n);
     *size = 0;
-    for (int64_t l = 0; l < n; l++) {
-        const layer_cache c = layer_cache_of(&e->m->config, l);
-        if (!place_pool(e, &e->k_pool[l], c.n_heads, c.k_dim, size) ||
-            !place_pool(e, &e->v_pool[l], c.n_heads, c.v_dim, size))
+    for (int64_t l = 0; l < n; l++)
+        if (!place_layer(e, l, size))
             return error_set(err, AR_NOMEM,
                              "a cache of %lld tokens is too large",
                              (long long)e->opt.max_tokens);
-    }
     return AR_OK;
 }
 
@@ -267,6 +280,8 @@ void engine_close(engine *e) {
     mem_free(e->buffers);
     mem_free(e->k_pool);
     mem_free(e->v_pool);
+    mem_free(e->conv_pool);
+    mem_free(e->scan_pool);
     mem_free(e->sessions);
     mem_free(e->page_lists);
     mem_free(e->rows);

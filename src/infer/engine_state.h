@@ -32,9 +32,10 @@ enum row_field {
 /* Row capacities: a few sizes up to max_rows. */
 enum { MAX_PROGRAMS = 8, HEAD_MAX_ROWS = 64 };
 
-/* Where the pool of keys, or of values, of a layer is in SLOT_CACHE. */
+/* Where the pool of keys, of values or of states of a layer is in SLOT_CACHE.
+ */
 typedef struct pool_place {
-    shape shape; /* [P, page, heads, dim] */
+    shape shape; /* [P, page, heads, dim]; see layer_cache.h for states */
     int64_t offset;
 } pool_place;
 
@@ -71,6 +72,8 @@ struct engine {
 
     int64_t n_pages, pages_per_session; /* P, M */
     pool_place *k_pool, *v_pool;        /* [n_layers] */
+    /* of layers with a state, one for each session: [n_layers] */
+    pool_place *conv_pool, *scan_pool;
     page_pool pages;
     session *sessions;   /* [max_sessions] */
     int32_t *page_lists; /* [max_sessions, M] */

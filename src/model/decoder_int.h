@@ -35,6 +35,7 @@ ref decoder_look_up(const decoder_state *s, ref table, ref ids);
 
 /* The branches: x [R, C] -> [R, C]. */
 ref decoder_attention(const decoder_state *s, ref x, int layer);
+ref decoder_scan(const decoder_state *s, ref x, int layer);
 ref decoder_mlp(const decoder_state *s, ref x, int layer);
 
 #endif

@@ -12,7 +12,7 @@
 enum { ALIGNMENT = 64 };
 
 enum place { PLACE_FIRST, PLACE_LAYER, PLACE_LAST, PLACE_COUNT };
-enum form { FORM_TABLE, FORM_LINEAR, FORM_VECTOR };
+enum form { FORM_TABLE, FORM_LINEAR, FORM_VECTOR, FORM_KERNEL, FORM_GROUPED };
 enum init_class {
 #define INIT_CLASS(id) CLASS_##id,
 #include "model/inits.def"
@@ -27,6 +27,17 @@ typedef struct role_facts {
     enum init_class init;
 } role_facts;
 
+/* Does layer l, -1 if the role is of none, have the branch that the role is
+ * of?  ORDER: params.def */
+static bool has_branch(const model_config *c, int64_t l, enum param_role role) {
+    const bool attends = l < 0 || c->layer_kind[l] == LAYER_ATTENTION;
+    if (role >= ROLE_QKV && role <= ROLE_O_BIAS) return attends;
+    if (role >= ROLE_SCAN_IN && role <= ROLE_SCAN_OUT_BIAS) return !attends;
+    if (role >= ROLE_MLP_NORM && role <= ROLE_MLP_POST_NORM_BIAS)
+        return !c->no_mlp;
+    return true;
+}
+
 /* The row of params.def for layer l; false where the model has no such
  * weight. */
 static bool role_of(const model_config *c, int64_t l, enum param_role role,
@@ -34,6 +45,10 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     const int64_t C = c->n_embd, V = c->n_vocab, F = c->n_ff;
     const int64_t HD = c->n_heads * c->head_dim;
     const int64_t GD = c->n_kv_heads * c->head_dim;
+    const int64_t QD = c->attn_gate ? 2 * HD : HD;
+    const int64_t CONV = config_conv_channels(c);
+    const bool MAMBA = l >= 0 && c->layer_kind[l] == LAYER_MAMBA2;
+    const bool DELTA = l >= 0 && c->layer_kind[l] == LAYER_DELTA;
     const bool PRE = c->branch_norm != BRANCH_POST;
     const bool MLP_PRE = PRE && (!c->parallel || c->two_norms);
     const bool POST = c->branch_norm != BRANCH_PRE;
@@ -42,7 +57,7 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     case ROLE_##id:                                                            \
         *out = (role_facts){PLACE_##place, FORM_##form, rows, columns,         \
                             CLASS_##class};                                    \
-        return when;
+        return (when) && has_branch(c, l, role);
 #include "model/params.def"
 #undef PARAM_ROLE
     case ROLE_COUNT: break;
@@ -99,6 +114,12 @@ static shape shape_of(const model_config *c, const role_facts *f) {
     if (f->form == FORM_VECTOR) return shape1(f->rows);
     if (f->form == FORM_LINEAR && c->conv1d && f->place == PLACE_LAYER)
         return shape2(f->columns, f->rows);
+    if (f->form == FORM_KERNEL && !c->gguf)
+        return shape3(f->rows, 1, f->columns);
+    if (f->form == FORM_GROUPED) {
+        if (!c->gguf || !f->columns) return shape1(f->rows);
+        return shape2(f->columns, f->rows / f->columns);
+    }
     return shape2(f->rows, f->columns);
 }
 

@@ -35,6 +35,9 @@ static const char *const golden_models[] = {
     "nemotron",
     "gpt_neox",
     "phi",
+    "mamba2",
+    "mamba2_limits",
+    "qwen3_next_dense",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 
