@@ -1,5 +1,5 @@
-/* fast_conv.c - CONV1D and CONV1D_ROWS by blocks of channels (formulas:
- * ref_conv.c).
+/* fast_conv.c - CONV1D, its gradient and CONV1D_ROWS by blocks of channels
+ * (formulas: ref_conv.c).
  *
  * A share takes a block of channels of one text, or of all rows of a step, and
  * turns its part of w round first, so that a tap is a row. */
@@ -74,6 +74,49 @@ static void conv(const op_call *c) {
 }
 
 const cpu_fast fast_conv1d = {OP_CONV1D, conv_fits, conv, NULL, "channels"};
+
+/* ---- CONV1D_DW: a block of channels, all texts ---- */
+
+static bool dw_fits(const op_call *c) {
+    return is_float(&c->in[0]) && is_float(&c->in[1]) &&
+           c->out[0].type == AR_F32 && c->out[0].dim[1] <= MOST_TAPS;
+}
+
+static void dw_share(void *ctx, int64_t share, int worker) {
+    const op_call *c = ctx;
+    const tensor *x = &c->in[0], *dy = &c->in[1], *dw = &c->out[0];
+    const int64_t T = x->dim[1], C = x->dim[2], K = dw->dim[1];
+    const int64_t first = share * BLOCK, n = smaller(BLOCK, C - first);
+    float *sum = cpu_scratch(c, worker); /* [K][BLOCK], and a product */
+    float *product = sum + K * BLOCK;
+    memset(sum, 0, (size_t)(K * BLOCK) * sizeof *sum);
+    for (int64_t r = 0; r < x->dim[0] * T; r++)
+        for (int64_t j = 0; j < K; j++) {
+            const int64_t at =
+                r % T + (c->attr->conv.backwards ? K - 1 - j : j - K + 1);
+            if (at < 0 || at >= T) continue;
+            c->k->mul(n,
+                      (const float *)x->data + r / T * x->stride[0] +
+                          at * x->stride[1] + first,
+                      (const float *)dy->data + r / T * dy->stride[0] +
+                          r % T * dy->stride[1] + first,
+                      product);
+            c->k->add(n, sum + j * BLOCK, 1, product, 1, sum + j * BLOCK);
+        }
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < K; j++)
+            ((float *)
+                 dw->data)[(first + i) * dw->stride[0] + j * dw->stride[1]] =
+                sum[j * BLOCK + i];
+}
+
+static void conv_dw(const op_call *c) {
+    pool_run(pool_for(c, tensor_count(&c->in[0])), dw_share, (void *)c,
+             n_blocks(c->in[0].dim[2]));
+}
+
+const cpu_fast fast_conv1d_dw = {OP_CONV1D_DW, dw_fits, conv_dw, NULL,
+                                 "channels"};
 
 /* ---- CONV1D_ROWS ---- */
 
