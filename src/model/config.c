@@ -68,9 +68,10 @@ void config_derive(model_config *c) {
     if (c->head_dim == 0 && c->n_heads > 0 && c->n_embd % c->n_heads == 0)
         c->head_dim = c->n_embd / c->n_heads;
     if (c->n_ff == 0 && !c->no_mlp) c->n_ff = 4 * c->n_embd;
-    if (c->scan_inner && c->scan_heads > 0)
+    if (!c->scan_inner)
+        c->scan_inner = c->scan_heads * c->scan_v;
+    else if (c->scan_heads > 0)
         c->scan_v = c->scan_inner / c->scan_heads;
-    c->scan_inner = c->scan_heads * c->scan_v;
     derive_scales(c);
     if (c->pos == POS_ROPE && c->rope_dims == 0) c->rope_dims = c->head_dim;
     /* An id outside of the vocabulary names no token. */

@@ -102,12 +102,14 @@ static ar_status read_real(const source *s, const char *name, double *out,
 static ar_status read_sizes(model_config *c, const source *s, ar_error *err) {
     for (int i = 0; i < n_gguf_keys; i++) {
         void *field = (char *)c + gguf_keys[i].field;
+        if (!config_uses(c, gguf_keys[i].field)) continue;
         if (gguf_keys[i].kind == KEY_INT)
             TRY(read_int(s, gguf_keys[i].name, field, err));
         else
             TRY(read_real(s, gguf_keys[i].name, field, err));
     }
     int64_t v_dim = c->head_dim;
+    if (!config_has_attention(c)) return AR_OK;
     TRY(read_int(s, "attention.value_length", &v_dim, err));
     if (v_dim != c->head_dim)
         return error_set(err, AR_UNSUPPORTED, "values of %lld, keys of %lld",
@@ -119,6 +121,13 @@ static bool has(const source *s, const char *tensor) {
     return weights_find(s->w, tensor) != NULL;
 }
 
+/* In any layer, as the first may be one of attention. */
+static bool has_part(const source *s, const char *part) {
+    for (int64_t i = 0; i < weights_count(s->w); i++)
+        if (strstr(weights_get(s->w, i)->name, part)) return true;
+    return false;
+}
+
 static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
     const tensor_view *embed = weights_find(s->w, "token_embd.weight");
     if (!embed || embed->shape.rank != 2)
@@ -126,7 +135,11 @@ static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
                          "there is no matrix \"token_embd.weight\"");
     c->n_vocab = embed->shape.dim[0];
     c->tied = !has(s, "output.weight");
-    c->fused_qkv = has(s, "blk.0.attn_qkv.weight");
+    c->fused_qkv =
+        c->layer_rule == LAYERS_ATTENTION && has(s, "blk.0.attn_qkv.weight");
+    c->bias_scan = has(s, "blk.0.ssm_in.bias");
+    c->bias_conv = has(s, "blk.0.ssm_conv1d.bias");
+    c->scan_split = c->layer_rule == LAYERS_DELTA && !has_part(s, ".ssm_in.");
     c->fused_mlp = c->gated && !has(s, "blk.0.ffn_gate.weight");
     c->bias_qkv = has(s, "blk.0.attn_q.bias") || has(s, "blk.0.attn_qkv.bias");
     c->bias_o = has(s, "blk.0.attn_output.bias");
@@ -199,10 +212,14 @@ static ar_status add_scaling(const source *s, json_t *root, ar_error *err) {
 /* What config.json would say of windows and rotation. */
 static ar_status describe(const model_config *c, const source *s, json_t *root,
                           ar_error *err) {
-    int64_t width = 0, turned = 0, period = 0;
+    int64_t width = 0, turned = 0, period = 0, full = 0;
     double base = 0, local = 0;
     TRY(read_int(s, "attention.sliding_window", &width, err));
     TRY(read_int(s, "attention.sliding_window_pattern", &period, err));
+    TRY(read_int(s, "full_attention_interval", &full, err));
+    if (full)
+        json_object_set_new(root, "full_attention_interval",
+                            json_integer(full));
     TRY(read_int(s, "rope.dimension_count", &turned, err));
     TRY(read_real(s, "rope.freq_base", &base, err));
     TRY(read_real(s, "rope.freq_base_swa", &local, err));

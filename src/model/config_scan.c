@@ -106,6 +106,7 @@ static ar_status read_kinds(model_config *c, const json_t *root,
     if (a && (!json_is_array(a) || (int64_t)json_array_size(a) != c->n_layers))
         return error_set(err, AR_FORMAT,
                          "layer_types is not a list of one word a layer");
+    if (a) c->full_interval = c->n_layers + 1;
     for (int64_t l = 0; l < c->n_layers; l++) {
         bool full = (l + 1) % c->full_interval == 0;
         const char *s =
@@ -118,6 +119,7 @@ static ar_status read_kinds(model_config *c, const json_t *root,
             return error_set(err, AR_UNSUPPORTED,
                              "layer_types[%lld] \"%.64s\" is not known",
                              (long long)l, s);
+        if (a && full && c->full_interval > l) c->full_interval = l + 1;
         c->layer_kind[l] = full ? LAYER_ATTENTION : LAYER_DELTA;
     }
     return AR_OK;

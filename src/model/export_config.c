@@ -81,12 +81,16 @@ void export_gguf_config(gguf_writer *w, const model_config *c,
     const target t = {w, arch};
     for (int i = 0; i < n_gguf_keys; i++) {
         const void *field = (const char *)c + gguf_keys[i].field;
+        if (!config_uses(c, gguf_keys[i].field)) continue;
         if (gguf_keys[i].kind == KEY_INT)
             put_int(&t, gguf_keys[i].name, *(const int64_t *)field);
         else if (wanted(c, gguf_keys[i].field, gguf_keys[i].name))
             put_real(&t, gguf_keys[i].name, *(const double *)field);
     }
-    put_int(&t, "attention.value_length", c->head_dim);
+    if (config_has_attention(c))
+        put_int(&t, "attention.value_length", c->head_dim);
+    if (c->layer_rule == LAYERS_DELTA)
+        put_int(&t, "full_attention_interval", c->full_interval);
     put_int(&t, "vocab_size", c->n_vocab);
     if (c->window_rule != WINDOWS_OWN && c->sliding_window) {
         put_int(&t, "attention.sliding_window", c->sliding_window);
@@ -135,6 +139,15 @@ static bool same_sizes(const model_config *a, const model_config *b) {
            a->head_dim == b->head_dim && a->n_ff == b->n_ff;
 }
 
+static bool same_states(const model_config *a, const model_config *b) {
+    return a->layer_rule == b->layer_rule &&
+           !memcmp(a->layer_kind, b->layer_kind, sizeof a->layer_kind) &&
+           a->scan_heads == b->scan_heads && a->scan_groups == b->scan_groups &&
+           a->scan_k == b->scan_k && a->scan_v == b->scan_v &&
+           a->scan_conv == b->scan_conv && a->bias_scan == b->bias_scan &&
+           a->bias_conv == b->bias_conv;
+}
+
 static bool same_parts(const model_config *a, const model_config *b) {
     return a->tied == b->tied && a->fused_qkv == b->fused_qkv &&
            a->fused_mlp == b->fused_mlp && a->bias_qkv == b->bias_qkv &&
@@ -151,7 +164,8 @@ static bool same_scales(const model_config *a, const model_config *b) {
            near(a->residual_scale, b->residual_scale) &&
            near(a->logit_softcap, b->logit_softcap) &&
            near(a->attn_softcap, b->attn_softcap) &&
-           near(config_attn_scale(a), config_attn_scale(b)) &&
+           (!config_has_attention(a) ||
+            near(config_attn_scale(a), config_attn_scale(b))) &&
            a->embed_sqrt == b->embed_sqrt;
 }
 
@@ -160,6 +174,9 @@ const char *export_difference(const model_config *a, const model_config *b) {
     if (!same_parts(a, b)) return "biases, norms or tied head";
     if (a->act != b->act) return "activation";
     if (!near(a->norm_eps, b->norm_eps)) return "epsilon of the norms";
+    if (!same_states(a, b)) return "kinds of layers or sizes of states";
+    if (a->dt_low != b->dt_low || a->dt_high != b->dt_high)
+        return "limits of time steps";
     if (!same_scales(a, b)) return "scales";
     if (!same_windows(a, b)) return "windows";
     return same_rope(a, b) ? NULL : "rotation";

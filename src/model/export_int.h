@@ -17,8 +17,9 @@ typedef struct export_tensor {
     const tensor_view *src;
     ar_type type;
     enum export_form form;
-    int64_t head, turned; /* rows of a head, and those that rotate */
-    double offset;        /* added to each element */
+    int64_t head, turned;  /* rows of a head, and those that rotate */
+    double (*map)(double); /* of each element; NULL = itself */
+    double offset;         /* added to each element */
 } export_tensor;
 
 typedef struct export_plan {

@@ -1,4 +1,5 @@
 /* export_rows.c - weights in the order and the type of another file. */
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -16,6 +17,10 @@ static bool is_norm(enum param_role r) {
            r == ROLE_ATTN_POST_NORM || r == ROLE_MLP_POST_NORM ||
            r == ROLE_Q_NORM || r == ROLE_K_NORM;
 }
+
+/* A of a scan, and its logarithm in folders. */
+static double rate_of(double log_rate) { return -exp(log_rate); }
+static double log_of(double rate) { return log(-rate); }
 
 ar_status export_plan_build(export_plan *out, const model *m,
                             const model_config *to, bool pairs, ar_error *err) {
@@ -36,12 +41,14 @@ ar_status export_plan_build(export_plan *out, const model *m,
         if (!t->src)
             return error_set(err, AR_FORMAT, "there is nothing for \"%s\"",
                              s->name);
-        t->head = to->head_dim;
+        t->head = to->head_dim ? to->head_dim : 1;
         t->turned = to->rope_dims;
         if (s->matrix && to->conv1d != m->config.conv1d)
             t->form = EXPORT_TURNED;
         if (permute && is_q_or_k(s->role))
             t->form = to->gguf ? EXPORT_PAIRED : EXPORT_UNPAIRED;
+        if (s->role == ROLE_SCAN_A && to->gguf != m->config.gguf)
+            t->map = to->gguf ? rate_of : log_of;
         if (is_norm(s->role))
             t->offset = m->config.norm_offset - to->norm_offset;
     }
@@ -109,6 +116,9 @@ static bool one_row(const export_tensor *t, rows *r, int64_t i) {
             r->row[k] = r->whole[k * r->n + i];
     else if (!type_decode_f32(t->src->type, src, r->row, r->columns))
         return false;
+    if (t->map)
+        for (int64_t k = 0; k < r->columns; k++)
+            r->row[k] = (float)t->map((double)r->row[k]);
     if (t->offset != 0)
         for (int64_t k = 0; k < r->columns; k++)
             r->row[k] = (float)((double)r->row[k] + t->offset);
@@ -119,7 +129,8 @@ ar_status export_rows(const export_tensor *t, export_put *put, void *file,
                       ar_error *err) {
     rows r = {0};
     ar_status s = open_rows(&r, t, err);
-    const bool raw = t->type == t->src->type && t->offset == 0 && !r.whole;
+    const bool raw =
+        t->type == t->src->type && t->offset == 0 && !t->map && !r.whole;
     const size_t size = s == AR_OK ? ar_type_size(t->type, r.columns) : 0;
     for (int64_t i = 0; s == AR_OK && i < r.n; i++) {
         if (raw)
