@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "infer/engine_state.h"
+#include "infer/recurrent.h"
 #include "model/layer_cache.h"
 #include "quant/quant.h"
 
@@ -18,8 +19,11 @@ static const struct device_name {
 };
 
 engine_options engine_options_default(void) {
-    return (engine_options){
-        .device = "cpu", .max_sessions = 16, .max_rows = 256, .page = 16};
+    return (engine_options){.device = "cpu",
+                            .max_sessions = 16,
+                            .max_rows = 256,
+                            .page = 16,
+                            .snapshots = 4};
 }
 
 static ar_status check_range(const char *name, int64_t x, int64_t most,
@@ -39,6 +43,7 @@ static ar_status set_options(engine *e, const engine_options *opt,
     TRY(check_range("max_sessions", e->opt.max_sessions, 1 << 16, err));
     TRY(check_range("max_rows", e->opt.max_rows, 1 << 16, err));
     TRY(check_range("page", e->opt.page, 1 << 12, err));
+    TRY(check_range("snapshots", e->opt.snapshots, 1 << 10, err));
     const int64_t page = e->opt.page;
     const int64_t longest =
         c->n_ctx < e->opt.max_tokens ? c->n_ctx : e->opt.max_tokens;
@@ -165,10 +170,10 @@ static bool place_pool(const engine *e, pool_place *p, shape s, size_t *size) {
     return *size < PTRDIFF_MAX;
 }
 
-/* Keys and values of pages, or a state for each session. */
+/* Keys and values of pages, or states. */
 static bool place_layer(engine *e, int64_t l, size_t *size) {
     const layer_cache c = layer_cache_of(&e->m->config, l);
-    const int64_t P = e->n_pages, page = e->opt.page, S = e->opt.max_sessions;
+    const int64_t P = e->n_pages, page = e->opt.page, S = recurrent_rows(e);
     if (!c.n_heads)
         return place_pool(e, &e->conv_pool[l],
                           shape3(S, c.conv_rows, c.conv_channels), size) &&
@@ -201,6 +206,7 @@ static ar_status place_pools(engine *e, size_t *size, ar_error *err) {
 static ar_status open_cache(engine *e, ar_error *err) {
     size_t all;
     TRY(place_pools(e, &all, err));
+    TRY(recurrent_open(e, err));
     TRY(e->be->alloc(e->dev, all, &e->buffers[SLOT_CACHE], err));
     TRY(e->be->alloc(e->dev,
                      (size_t)(e->opt.max_sessions * e->pages_per_session) *
@@ -237,6 +243,13 @@ static ar_status open_sessions(engine *e, ar_error *err) {
     for (int64_t i = 0; i < S; i++)
         e->sessions[i] = (session){
             .e = e, .index = (int32_t)i, .pages = e->page_lists + i * M};
+    if (!e->recurrent) return AR_OK;
+    const int64_t n = M * e->opt.page;
+    e->texts = mem_new(int32_t, S * n);
+    if (!e->texts)
+        return error_set(err, AR_NOMEM, "no memory for %lld texts",
+                         (long long)S);
+    for (int64_t i = 0; i < S; i++) e->sessions[i].tokens = e->texts + i * n;
     return AR_OK;
 }
 
@@ -282,8 +295,10 @@ void engine_close(engine *e) {
     mem_free(e->v_pool);
     mem_free(e->conv_pool);
     mem_free(e->scan_pool);
+    recurrent_close(e);
     mem_free(e->sessions);
     mem_free(e->page_lists);
+    mem_free(e->texts);
     mem_free(e->rows);
     mem_free(e->row);
     mem_free(e);

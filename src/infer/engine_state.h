@@ -50,8 +50,9 @@ struct session {
     bool open;
     int32_t index; /* row of the table */
     int64_t length, n_pages;
-    int32_t *pages; /* [M] */
-    uint64_t step;  /* the last engine_step it took part in */
+    int32_t *pages;  /* [M] */
+    int32_t *tokens; /* [M, page]: the text, of models with states */
+    uint64_t step;   /* the last engine_step it took part in */
 };
 
 struct engine {
@@ -74,9 +75,11 @@ struct engine {
     pool_place *k_pool, *v_pool;        /* [n_layers] */
     /* of layers with a state, one for each session: [n_layers] */
     pool_place *conv_pool, *scan_pool;
+    struct recurrent *recurrent; /* NULL: no layer has a state */
     page_pool pages;
     session *sessions;   /* [max_sessions] */
     int32_t *page_lists; /* [max_sessions, M] */
+    int32_t *texts;      /* [max_sessions, M, page]; NULL without states */
 
     int32_t *rows; /* [ROWS_COUNT, R] */
     void *row;     /* [V]: logits on their way out */

@@ -95,33 +95,39 @@ static ar_status read_mamba2(model_config *c, const json_t *root,
 
 /* ---- the gated delta rule ---- */
 
+/* A word of layer_types. */
+static ar_status read_kind(const json_t *j, int64_t l, bool *full,
+                           ar_error *err) {
+    const char *s = json_string_value(j);
+    if (!s)
+        return error_set(err, AR_FORMAT, "layer_types[%lld] is not a string",
+                         (long long)l);
+    *full = !strcmp(s, "full_attention");
+    if (*full || !strcmp(s, "linear_attention")) return AR_OK;
+    return error_set(err, AR_UNSUPPORTED,
+                     "layer_types[%lld] \"%.64s\" is not known", (long long)l,
+                     s);
+}
+
+/* With a list, the interval is where it has the first layer of attention. */
 static ar_status read_kinds(model_config *c, const json_t *root,
                             ar_error *err) {
     const json_t *a = config_get(root, "layer_types");
-    TRY(config_get_int(root, "full_attention_interval", &c->full_interval,
-                       err));
-    if (c->full_interval < 1)
+    int64_t every = c->full_interval, first = c->n_layers + 1;
+    TRY(config_get_int(root, "full_attention_interval", &every, err));
+    if (every < 1)
         return error_set(err, AR_RANGE, "full_attention_interval is %lld",
-                         (long long)c->full_interval);
+                         (long long)every);
     if (a && (!json_is_array(a) || (int64_t)json_array_size(a) != c->n_layers))
         return error_set(err, AR_FORMAT,
                          "layer_types is not a list of one word a layer");
-    if (a) c->full_interval = c->n_layers + 1;
     for (int64_t l = 0; l < c->n_layers; l++) {
-        bool full = (l + 1) % c->full_interval == 0;
-        const char *s =
-            a ? json_string_value(json_array_get(a, (size_t)l)) : "";
-        if (!s)
-            return error_set(err, AR_FORMAT,
-                             "layer_types[%lld] is not a string", (long long)l);
-        if (a) full = !strcmp(s, "full_attention");
-        if (a && !full && strcmp(s, "linear_attention") != 0)
-            return error_set(err, AR_UNSUPPORTED,
-                             "layer_types[%lld] \"%.64s\" is not known",
-                             (long long)l, s);
-        if (a && full && c->full_interval > l) c->full_interval = l + 1;
+        bool full = (l + 1) % every == 0;
+        if (a) TRY(read_kind(json_array_get(a, (size_t)l), l, &full, err));
+        if (full && first > l) first = l + 1;
         c->layer_kind[l] = full ? LAYER_ATTENTION : LAYER_DELTA;
     }
+    c->full_interval = a ? first : every;
     return AR_OK;
 }
 

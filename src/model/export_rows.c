@@ -22,6 +22,14 @@ static bool is_norm(enum param_role r) {
 static double rate_of(double log_rate) { return -exp(log_rate); }
 static double log_of(double rate) { return log(-rate); }
 
+/* How the elements of a weight change on the way from one form to another. */
+static void choose_map(export_tensor *t, const model_config *from,
+                       const model_config *to) {
+    if (is_norm(t->spec->role)) t->offset = from->norm_offset - to->norm_offset;
+    if (t->spec->role == ROLE_SCAN_A && to->gguf != from->gguf)
+        t->map = to->gguf ? rate_of : log_of;
+}
+
 ar_status export_plan_build(export_plan *out, const model *m,
                             const model_config *to, bool pairs, ar_error *err) {
     memset(out, 0, sizeof *out);
@@ -47,10 +55,7 @@ ar_status export_plan_build(export_plan *out, const model *m,
             t->form = EXPORT_TURNED;
         if (permute && is_q_or_k(s->role))
             t->form = to->gguf ? EXPORT_PAIRED : EXPORT_UNPAIRED;
-        if (s->role == ROLE_SCAN_A && to->gguf != m->config.gguf)
-            t->map = to->gguf ? rate_of : log_of;
-        if (is_norm(s->role))
-            t->offset = m->config.norm_offset - to->norm_offset;
+        choose_map(t, &m->config, to);
     }
     return AR_OK;
 }

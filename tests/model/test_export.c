@@ -46,7 +46,7 @@ void test_export_and_back(void **state) {
         "qwen3", "phi3",  "olmo2",      "starcoder2", "granite"};
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++)
         there_and_back(exact[i], 0);
-    there_and_back("gemma", 2.5e-7); /* 1 + w is rounded */
+    there_and_back("gemma", 2.5e-7);  /* 1 + w is rounded */
     there_and_back("mamba2", 2.5e-7); /* so is -exp(A) */
     there_and_back("qwen3_next_dense", 2.5e-7);
 }
