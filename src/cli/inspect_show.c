@@ -69,10 +69,10 @@ static void print_windows(const json_t *list) {
     printf("%lld tokens in %zu of %zu layers\n", widest, with, n);
 }
 
-static void print_rope(const json_t *r) {
+static void print_members(const char *name, const json_t *r) {
     const char *key;
     json_t *v;
-    label("rope");
+    label(name);
     int n = 0;
     json_object_foreach((json_t *)r, key, v) {
         printf("%s", n++ ? ", " : "");
@@ -96,7 +96,7 @@ static void section(const json_t *all, const char *name) {
             continue;
         }
         if (json_is_object(v)) {
-            print_rope(v);
+            print_members(key, v);
             continue;
         }
         label(key);

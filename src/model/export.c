@@ -68,11 +68,7 @@ static int make_extras(extra out[MOST_EXTRAS], const model_config *c) {
 /* The nearest to the type asked for that the tensor and the format can have. */
 static ar_type possible(const export_tensor *t, ar_type type, bool to_gguf) {
     const shape *s = &t->spec->shape;
-    const enum param_role role = t->spec->role;
-    /* ORDER: params.def: what a scan has besides its maps. */
-    const bool vector = s->rank < 2 || role == ROLE_POS_EMBED ||
-                        (role >= ROLE_SCAN_CONV && role <= ROLE_SCAN_NORM);
-    if (to_gguf && vector) return AR_F32;
+    if (to_gguf && params_is_small(t->spec)) return AR_F32;
     if (type == AR_F16 || type == AR_BF16) return type;
     const bool kept = type == t->src->type && t->form == EXPORT_SAME;
     const bool fits = to_gguf && quant_holds(type, s->dim[s->rank - 1]) &&

@@ -1,6 +1,6 @@
 /* model_flops.c - what one token costs.
  *
- *   6 N + sum over layers of 12 H D min(w, T)
+ *   6 N + sum over layers of 12 H D min(w, T), or what a state takes
  *
  * N counts the weights that are multiplied: matrices of the layers and the
  * output projection, not tables, norms or scalars.  w is the number of keys
@@ -8,11 +8,29 @@
  * windows as in karpathy/autoresearch, train.py, estimate_flops). */
 #include "model/decoder.h"
 
+/* The maps of a layer with a state and its convolution. */
+static double scan_weights(const model_config *c, int64_t l) {
+    const double C = (double)c->n_embd, I = (double)c->scan_inner;
+    const double channels = (double)config_conv_channels(c);
+    const int numbers = c->layer_kind[l] == LAYER_DELTA ? 2 : 1; /* a head */
+    return C * (I + channels + (double)(numbers * c->scan_heads)) + I * C +
+           channels * (double)c->scan_conv;
+}
+
+/* Operations on a state forward, as core/flops.c has them, and backward. */
+static double scan_flops(const model_config *c, int64_t l) {
+    const int each = c->layer_kind[l] == LAYER_DELTA ? 7 : 5;
+    return 4.0 * each * (double)(c->scan_inner * c->scan_k);
+}
+
 static double layer_weights(const model_config *c, int64_t l) {
     const double C = (double)c->n_embd, F = (double)c->n_ff;
     const double HD = (double)(c->n_heads * c->head_dim);
     const double GD = (double)(c->n_kv_heads * c->head_dim);
-    double n = C * (HD + 2 * GD) + HD * C + (c->gated ? 3 : 2) * C * F;
+    double n = c->layer_kind[l] == LAYER_ATTENTION
+                   ? C * ((c->attn_gate ? 2 : 1) * HD + 2 * GD) + HD * C
+                   : scan_weights(c, l);
+    if (!c->no_mlp) n += (c->gated ? 3 : 2) * C * F;
     if (config_has_value_embed(c, l))
         n += (double)(c->n_kv_heads * c->gate_channels);
     return n;
@@ -25,7 +43,9 @@ double config_flops_per_token(const model_config *c, int64_t n_tokens) {
         int64_t keys = n_tokens;
         if (c->window[l] > 0 && c->window[l] - 1 < keys)
             keys = c->window[l] - 1;
-        flops += 6 * layer_weights(c, l) + 12 * HD * (double)keys;
+        flops += 6 * layer_weights(c, l);
+        flops += c->layer_kind[l] == LAYER_ATTENTION ? 12 * HD * (double)keys
+                                                     : scan_flops(c, l);
     }
     return flops;
 }

@@ -195,6 +195,12 @@ void params_close(param_list *p) {
     memset(p, 0, sizeof *p);
 }
 
+bool params_is_small(const param_spec *s) {
+    /* ORDER: params.def */
+    const bool of_scan = s->role >= ROLE_SCAN_CONV && s->role <= ROLE_SCAN_NORM;
+    return s->shape.rank < 2 || s->role == ROLE_POS_EMBED || of_scan;
+}
+
 int params_find(const param_list *p, enum param_role role, int layer) {
     return layer < -1 || layer >= MAX_LAYERS ? -1 : p->index[role][layer + 1];
 }
