@@ -89,33 +89,31 @@ static double conv_flops(const graph *g, const node *n) {
            (double)shape_last(&graph_value(g, n->in[rows + 1])->shape);
 }
 
-/* Of ops whose cost follows something else; -1: not one of them. */
-static double special_flops(const graph *g, const node *n) {
-    switch (n->op) {
-    case OP_MATMUL: {
-        const shape a = graph_shape(g, n->in[0]);
-        const double sums = count(&n->out[0]);
-        const bool bias = n->n_in > 2 && n->in[2];
-        return 2 * sums * (double)shape_last(&a) + (bias ? sums : 0);
-    }
-    case OP_ATTENTION:
-    case OP_ATTENTION_DQKV: return attention_flops(g, n);
-    case OP_ATTENTION_PAGED: return paged_flops(g, n);
-    case OP_SCAN:
-    case OP_SCAN_DX:
-    case OP_SCAN_ROWS: return scan_flops(g, n);
-    case OP_CONV1D:
-    case OP_CONV1D_DW:
-    case OP_CONV1D_ROWS: return conv_flops(g, n);
-    case OP_XENT:
-    case OP_XENT_DXW: return xent_flops(g, n);
-    default: return -1;
-    }
+static double matmul_flops(const graph *g, const node *n) {
+    const shape a = graph_shape(g, n->in[0]);
+    const double sums = count(&n->out[0]);
+    const bool bias = n->n_in > 2 && n->in[2];
+    return 2 * sums * (double)shape_last(&a) + (bias ? sums : 0);
 }
 
+/* Of ops whose cost follows something else. */
+static double (*const special[OP_COUNT])(const graph *g, const node *n) = {
+    [OP_MATMUL] = matmul_flops,
+    [OP_ATTENTION] = attention_flops,
+    [OP_ATTENTION_DQKV] = attention_flops,
+    [OP_ATTENTION_PAGED] = paged_flops,
+    [OP_XENT] = xent_flops,
+    [OP_XENT_DXW] = xent_flops,
+    [OP_SCAN] = scan_flops,
+    [OP_SCAN_DX] = scan_flops,
+    [OP_SCAN_ROWS] = scan_flops,
+    [OP_CONV1D] = conv_flops,
+    [OP_CONV1D_DW] = conv_flops,
+    [OP_CONV1D_ROWS] = conv_flops,
+};
+
 double node_flops(const graph *g, const node *n) {
-    const double special = special_flops(g, n);
-    if (special >= 0) return special;
+    if (special[n->op]) return special[n->op](g, n);
     const cost *c = &costs[n->op];
     const value *v =
         c->input ? graph_value(g, n->in[c->input - 1]) : &n->out[0];
