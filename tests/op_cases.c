@@ -278,10 +278,10 @@ static ref build_op(op_case_program *p) {
 /* What is read after a run: of ops that write state, the state itself. */
 static void build_results(op_case_program *p, ref y) {
     for (int i = 0; i < p->n_out; i++) {
-        if (!(op_table[p->row->op].flags & OP_EFFECT))
-            p->out[i] = new_result(p, graph_output(&p->g, y, i));
-        else
-            p->out[i] = p->leaf[op_state_input(i)];
+        const bool effect = op_table[p->row->op].flags & OP_EFFECT;
+        const int k = effect ? op_state_input(p->row->op, i) : -1;
+        p->out[i] =
+            k < 0 ? new_result(p, graph_output(&p->g, y, i)) : p->leaf[k];
     }
 }
 

@@ -77,6 +77,25 @@ static void bench_rms_norm(bench *b, const int64_t *v) {
            graph_rms_norm(&b->g, x, input(b, AR_F32, shape1(v[1])), 1e-5, 0));
 }
 
+/* tokens, heads, keys' size, values' size: the delta rule */
+static void bench_scan(bench *b, const int64_t *v) {
+    const shape qk = shape4(1, v[0], v[1], v[2]),
+                by_head = shape3(1, v[0], v[1]);
+    const ref decay = input(b, AR_F32, by_head); /* in -0.5 .. 0.5 */
+    const ref in[] = {input(b, AR_F32, qk), input(b, AR_F32, qk),
+                      input(b, AR_F32, shape4(1, v[0], v[1], v[3])),
+                      graph_affine(&b->g, decay, 0.5, -0.5),
+                      input(b, AR_F32, by_head)};
+    output(b, graph_op(&b->g, OP_SCAN, NULL, in, 5));
+}
+
+/* tokens, channels, kernel */
+static void bench_conv1d(bench *b, const int64_t *v) {
+    const ref in[] = {input(b, AR_F32, shape3(1, v[0], v[1])),
+                      input(b, AR_F32, shape2(v[1], v[2]))};
+    output(b, graph_op(&b->g, OP_CONV1D, NULL, in, 2));
+}
+
 static void bench_softmax(bench *b, const int64_t *v) {
     output(b, graph_softmax(&b->g, floats(b, v[0], v[1])));
 }

@@ -53,6 +53,30 @@ static void add_rope(json_t *o, const model_config *c) {
     json_object_set_new(o, "rope", r);
 }
 
+/* Layers that keep a state in place of keys and values. */
+static void add_experts(json_t *o, const model_config *c) {
+    int64_t layers = 0;
+    for (int64_t l = 0; l < c->n_layers; l++) layers += config_is_moe(c, l);
+    put_int(o, "experts", c->n_experts);
+    put_int(o, "experts_used", c->n_experts_used);
+    put_int(o, "expert_width", c->n_ff_expert);
+    put_int(o, "expert_layers", layers);
+}
+
+static void add_states(json_t *o, const model_config *c) {
+    json_t *s = json_object();
+    int64_t n = 0;
+    for (int64_t l = 0; l < c->n_layers; l++)
+        n += c->layer_kind[l] != LAYER_ATTENTION;
+    put_int(s, "layers", n);
+    put_int(s, "heads", c->scan_heads);
+    put_int(s, "key_heads", c->scan_groups);
+    put_int(s, "key_size", c->scan_k);
+    put_int(s, "value_size", c->scan_v);
+    put_int(s, "convolution", c->scan_conv);
+    json_object_set_new(o, "states", s);
+}
+
 json_t *inspect_model(const survey *s) {
     const model_config *c = &s->config;
     json_t *o = json_object();
@@ -70,18 +94,14 @@ json_t *inspect_model(const survey *s) {
     put_int(o, "vocabulary", c->n_vocab);
     put_int(o, "layers", c->n_layers);
     put_int(o, "channels", c->n_embd);
-    put_int(o, "heads", c->n_heads);
-    put_int(o, "key_heads", c->n_kv_heads);
-    put_int(o, "head_size", c->head_dim);
-    put_int(o, "feed_forward", c->n_ff);
-    if (c->n_experts) {
-        int64_t layers = 0;
-        for (int64_t l = 0; l < c->n_layers; l++) layers += config_is_moe(c, l);
-        put_int(o, "experts", c->n_experts);
-        put_int(o, "experts_used", c->n_experts_used);
-        put_int(o, "expert_width", c->n_ff_expert);
-        put_int(o, "expert_layers", layers);
+    if (config_has_attention(c)) {
+        put_int(o, "heads", c->n_heads);
+        put_int(o, "key_heads", c->n_kv_heads);
+        put_int(o, "head_size", c->head_dim);
     }
+    if (!c->no_mlp) put_int(o, "feed_forward", c->n_ff);
+    if (c->n_experts) add_experts(o, c);
+    if (c->layer_rule != LAYERS_ATTENTION) add_states(o, c);
     json_object_set_new(o, "tied_head", json_boolean(c->tied));
     if (c->attn_kind == ATTN_LATENT) add_latent(o, c);
     add_windows(o, c);

@@ -69,29 +69,63 @@ static double xent_flops(const graph *g, const node *n) {
     return n->op == OP_XENT ? logits : 3 * logits;
 }
 
+/* Every element of a state is multiplied by its decay, added to and read; with
+ * beta it is read once more before.  Backward about three times that. */
+static double scan_flops(const graph *g, const node *n) {
+    const int rows = n->op == OP_SCAN_ROWS;
+    const double elements =
+        count(graph_value(g, n->in[rows + 2])) *
+        (double)shape_last(&graph_value(g, n->in[rows + 1])->shape);
+    const bool beta = n->n_in == op_table[n->op].max_in;
+    return (n->op == OP_SCAN_DX ? 3 : 1) * (beta ? 7 : 5) * elements;
+}
+
+/* w [C, K] for each element of x. */
+static double conv_flops(const graph *g, const node *n) {
+    if (n->op == OP_CONV1D_DW)
+        return 2 * count(graph_value(g, n->in[0])) * (double)n->attr.conv.k;
+    const int rows = n->op == OP_CONV1D_ROWS;
+    return 2 * count(graph_value(g, n->in[rows])) *
+           (double)shape_last(&graph_value(g, n->in[rows + 1])->shape);
+}
+
+static double matmul_flops(const graph *g, const node *n) {
+    const shape a = graph_shape(g, n->in[0]);
+    const double sums = count(&n->out[0]);
+    const bool bias = n->n_in > 2 && n->in[2];
+    return 2 * sums * (double)shape_last(&a) + (bias ? sums : 0);
+}
+
+static double experts_flops(const graph *g, const node *n) {
+    const shape x = graph_shape(g, n->in[0]);
+    return 2 * count(&n->out[0]) * (double)shape_last(&x);
+}
+
+static double experts_dw_flops(const graph *g, const node *n) {
+    const double rows = count(graph_value(g, n->in[0]));
+    return 2 * rows * count(&n->out[0]) / (double)n->attr.experts.n;
+}
+
+/* Of ops whose cost follows something else. */
+static double (*const special[OP_COUNT])(const graph *g, const node *n) = {
+    [OP_MATMUL] = matmul_flops,
+    [OP_MATMUL_EXPERTS] = experts_flops,
+    [OP_MATMUL_EXPERTS_DW] = experts_dw_flops,
+    [OP_ATTENTION] = attention_flops,
+    [OP_ATTENTION_DQKV] = attention_flops,
+    [OP_ATTENTION_PAGED] = paged_flops,
+    [OP_XENT] = xent_flops,
+    [OP_XENT_DXW] = xent_flops,
+    [OP_SCAN] = scan_flops,
+    [OP_SCAN_DX] = scan_flops,
+    [OP_SCAN_ROWS] = scan_flops,
+    [OP_CONV1D] = conv_flops,
+    [OP_CONV1D_DW] = conv_flops,
+    [OP_CONV1D_ROWS] = conv_flops,
+};
+
 double node_flops(const graph *g, const node *n) {
-    switch (n->op) {
-    case OP_MATMUL: {
-        const shape a = graph_shape(g, n->in[0]);
-        const double sums = count(&n->out[0]);
-        const bool bias = n->n_in > 2 && n->in[2];
-        return 2 * sums * (double)shape_last(&a) + (bias ? sums : 0);
-    }
-    case OP_MATMUL_EXPERTS: {
-        const shape x = graph_shape(g, n->in[0]);
-        return 2 * count(&n->out[0]) * (double)shape_last(&x);
-    }
-    case OP_MATMUL_EXPERTS_DW: {
-        const double rows = count(graph_value(g, n->in[0]));
-        return 2 * rows * count(&n->out[0]) / (double)n->attr.experts.n;
-    }
-    case OP_ATTENTION:
-    case OP_ATTENTION_DQKV: return attention_flops(g, n);
-    case OP_ATTENTION_PAGED: return paged_flops(g, n);
-    case OP_XENT:
-    case OP_XENT_DXW: return xent_flops(g, n);
-    default: break;
-    }
+    if (special[n->op]) return special[n->op](g, n);
     const cost *c = &costs[n->op];
     const value *v =
         c->input ? graph_value(g, n->in[c->input - 1]) : &n->out[0];

@@ -143,8 +143,10 @@ ref graph_append(graph *g, node *n) {
     const uint32_t index = g->n_nodes++;
     for (int i = 0; i < n->n_out; i++)
         if (!n->out[i].storage) n->out[i].storage = ref_make(index, i);
-    for (int i = 0; op->flags & OP_EFFECT && i < n->n_out; i++)
-        g->stale[graph_version(g, n->in[op_state_input(i)])] = 1;
+    for (int i = 0; op->flags & OP_EFFECT && i < n->n_out; i++) {
+        const int k = op_state_input(n->op, i);
+        if (k >= 0) g->stale[graph_version(g, n->in[k])] = 1;
+    }
     n->region = g->open_region;
     g->nodes[index] = *n;
     return ref_make(index, 0);

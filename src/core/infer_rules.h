@@ -24,6 +24,8 @@ ar_status infer_check_shape(const shape *s, ar_error *err);
 ar_status infer_out(node *n, ar_type t, const shape *s, ar_error *err);
 /* Add an output that looks at the storage v names. */
 void infer_view_out(node *n, const value *v);
+/* Input i is a dense look at a STATE; the next output is its new version. */
+ar_status infer_new_version(const graph *g, node *n, int i, ar_error *err);
 /* Strides and offset of a dense value of v's shape. */
 void infer_dense(value *v);
 

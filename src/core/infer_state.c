@@ -3,8 +3,7 @@
  * Their outputs are new versions: other names for the state's own memory. */
 #include "core/infer_rules.h"
 
-/* Input i is a dense look at a STATE; the next output is its new version. */
-static ar_status new_version(const graph *g, node *n, int i, ar_error *err) {
+ar_status infer_new_version(const graph *g, node *n, int i, ar_error *err) {
     const value *s = infer_in(g, n, i);
     const node *leaf = graph_node(g, s->storage);
     if (leaf->op != OP_STATE)
@@ -39,14 +38,14 @@ static ar_status check_overlap(const graph *g, const node *n, ar_error *err) {
 }
 
 ar_status infer_store(const graph *g, node *n, ar_error *err) {
-    TRY(new_version(g, n, 0, err));
+    TRY(infer_new_version(g, n, 0, err));
     TRY(infer_need_like("x", infer_in(g, n, 1), infer_in(g, n, 0), err));
     return check_overlap(g, n, err);
 }
 
 ar_status infer_store_rows(const graph *g, node *n, ar_error *err) {
     const value *s = infer_in(g, n, 0), *rows = infer_in(g, n, 1);
-    TRY(new_version(g, n, 0, err));
+    TRY(infer_new_version(g, n, 0, err));
     TRY(infer_need_type("rows", rows, AR_I32, err));
     TRY(infer_need_rank("rows", rows, 1, err));
     if (!s->shape.rank)
@@ -69,7 +68,7 @@ ar_status infer_opt(const graph *g, node *n, ar_error *err) {
         TRY(infer_need_like(names[i], infer_in(g, n, i), p, err));
     const value h = {.type = AR_F64, .shape = shape1(8)};
     TRY(infer_need_like("h", infer_in(g, n, last), &h, err));
-    for (int i = 0; op_state_input(i) < last; i++)
-        TRY(new_version(g, n, op_state_input(i), err));
+    for (int i = 0; op_state_input(n->op, i) < last; i++)
+        TRY(infer_new_version(g, n, op_state_input(n->op, i), err));
     return check_overlap(g, n, err);
 }

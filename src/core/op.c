@@ -21,7 +21,10 @@ int op_inplace_input(enum op_id op) {
 }
 
 /* STORE and its kind write input 0; optimisers p, m, v, with g as input 1. */
-int op_state_input(int out) { return out ? out + 1 : 0; }
+int op_state_input(enum op_id op, int out) {
+    if (op == OP_CONV1D_ROWS || op == OP_SCAN_ROWS) return out ? -1 : 0;
+    return out ? out + 1 : 0;
+}
 
 #define SIZE(op, field)                                                        \
     case OP_##op: return sizeof(((op_attr *)0)->field);
@@ -64,6 +67,8 @@ size_t op_attr_size(enum op_id op) {
         SIZE(ATTENTION, attention)
         SIZE(ATTENTION_DQKV, attention)
         SIZE(ATTENTION_PAGED, paged)
+        SIZE(CONV1D, conv)
+        SIZE(CONV1D_DW, conv)
         SIZE(XENT, xent)
         SIZE(XENT_DXW, xent)
         SIZE(RANDOM, random)

@@ -24,8 +24,9 @@ bool op_input_optional(enum op_id op, int i);
 /* The input whose storage output 0 may take, -1 = none. */
 int op_inplace_input(enum op_id op);
 
-/* The input that output `out` of an OP_EFFECT op is the new version of. */
-int op_state_input(int out);
+/* The input that output `out` of an OP_EFFECT op is the new version of; -1 of
+ * an output with memory of its own. */
+int op_state_input(enum op_id op, int out);
 
 /* Bytes of the op's attributes that mean something; the rest are zeroed. */
 size_t op_attr_size(enum op_id op);

@@ -50,8 +50,10 @@ static bool find_writers(planner *p, uint32_t **writers) {
     if (!*writers) return false;
     for (uint32_t i = 1; i < g->n_nodes; i++) {
         const node *n = &g->nodes[i];
-        for (int k = 0; is_effect(n) && k < n->n_out; k++)
-            (*writers)[graph_version(g, n->in[op_state_input(k)])] = i;
+        for (int k = 0; is_effect(n) && k < n->n_out; k++) {
+            const int in = op_state_input(n->op, k);
+            if (in >= 0) (*writers)[graph_version(g, n->in[in])] = i;
+        }
     }
     return true;
 }

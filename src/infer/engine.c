@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "infer/engine_state.h"
+#include "infer/recurrent.h"
 #include "model/layer_cache.h"
 #include "model/params_parts.h"
 #include "quant/quant.h"
@@ -19,8 +20,11 @@ static const struct device_name {
 };
 
 engine_options engine_options_default(void) {
-    return (engine_options){
-        .device = "cpu", .max_sessions = 16, .max_rows = 256, .page = 16};
+    return (engine_options){.device = "cpu",
+                            .max_sessions = 16,
+                            .max_rows = 256,
+                            .page = 16,
+                            .snapshots = 4};
 }
 
 static ar_status check_range(const char *name, int64_t x, int64_t most,
@@ -40,6 +44,7 @@ static ar_status set_options(engine *e, const engine_options *opt,
     TRY(check_range("max_sessions", e->opt.max_sessions, 1 << 16, err));
     TRY(check_range("max_rows", e->opt.max_rows, 1 << 16, err));
     TRY(check_range("page", e->opt.page, 1 << 12, err));
+    TRY(check_range("snapshots", e->opt.snapshots, 1 << 10, err));
     const int64_t page = e->opt.page;
     const int64_t longest =
         c->n_ctx < e->opt.max_tokens ? c->n_ctx : e->opt.max_tokens;
@@ -167,9 +172,8 @@ static ar_status load_weights(engine *e, ar_error *err) {
 
 /* A pool behind `size` bytes of others; false where it is too large to be
  * memory. */
-static bool place_pool(const engine *e, pool_place *p, int64_t heads,
-                       int64_t dim, size_t *size) {
-    p->shape = shape4(e->n_pages, e->opt.page, heads, dim);
+static bool place_pool(const engine *e, pool_place *p, shape s, size_t *size) {
+    p->shape = s;
     p->offset = (int64_t)*size;
     size_t x = ar_type_size(e->type, 1);
     for (int i = 0; i < p->shape.rank; i++)
@@ -181,29 +185,45 @@ static bool place_pool(const engine *e, pool_place *p, int64_t heads,
     return *size < PTRDIFF_MAX;
 }
 
+/* Keys and values of pages, or states. */
+static bool place_layer(engine *e, int64_t l, size_t *size) {
+    const layer_cache c = layer_cache_of(&e->m->config, l);
+    const int64_t P = e->n_pages, page = e->opt.page, S = recurrent_rows(e);
+    if (!c.n_heads)
+        return place_pool(e, &e->conv_pool[l],
+                          shape3(S, c.conv_rows, c.conv_channels), size) &&
+               place_pool(e, &e->scan_pool[l],
+                          shape4(S, c.scan_heads, c.scan_k, c.scan_v), size);
+    if (!place_pool(e, &e->k_pool[l], shape4(P, page, c.n_heads, c.k_dim),
+                    size))
+        return false;
+    return c.v_dim == 0 ||
+           place_pool(e, &e->v_pool[l], shape4(P, page, c.n_heads, c.v_dim),
+                      size);
+}
+
 static ar_status place_pools(engine *e, size_t *size, ar_error *err) {
     const int64_t n = e->m->config.n_layers;
     e->k_pool = mem_new(pool_place, n);
     e->v_pool = mem_new(pool_place, n);
-    if (!e->k_pool || !e->v_pool)
+    e->conv_pool = mem_new(pool_place, n);
+    e->scan_pool = mem_new(pool_place, n);
+    if (!e->k_pool || !e->v_pool || !e->conv_pool || !e->scan_pool)
         return error_set(err, AR_NOMEM, "no memory for %lld layers",
                          (long long)n);
     *size = 0;
-    for (int64_t l = 0; l < n; l++) {
-        const layer_cache c = layer_cache_of(&e->m->config, l);
-        if (!place_pool(e, &e->k_pool[l], c.n_heads, c.k_dim, size) ||
-            (c.v_dim > 0 &&
-             !place_pool(e, &e->v_pool[l], c.n_heads, c.v_dim, size)))
+    for (int64_t l = 0; l < n; l++)
+        if (!place_layer(e, l, size))
             return error_set(err, AR_NOMEM,
                              "a cache of %lld tokens is too large",
                              (long long)e->opt.max_tokens);
-    }
     return AR_OK;
 }
 
 static ar_status open_cache(engine *e, ar_error *err) {
     size_t all;
     TRY(place_pools(e, &all, err));
+    TRY(recurrent_open(e, err));
     TRY(e->be->alloc(e->dev, all, &e->buffers[SLOT_CACHE], err));
     TRY(e->be->alloc(e->dev,
                      (size_t)(e->opt.max_sessions * e->pages_per_session) *
@@ -240,6 +260,13 @@ static ar_status open_sessions(engine *e, ar_error *err) {
     for (int64_t i = 0; i < S; i++)
         e->sessions[i] = (session){
             .e = e, .index = (int32_t)i, .pages = e->page_lists + i * M};
+    if (!e->recurrent) return AR_OK;
+    const int64_t n = M * e->opt.page;
+    e->texts = mem_new(int32_t, S * n);
+    if (!e->texts)
+        return error_set(err, AR_NOMEM, "no memory for %lld texts",
+                         (long long)S);
+    for (int64_t i = 0; i < S; i++) e->sessions[i].tokens = e->texts + i * n;
     return AR_OK;
 }
 
@@ -283,8 +310,12 @@ void engine_close(engine *e) {
     mem_free(e->buffers);
     mem_free(e->k_pool);
     mem_free(e->v_pool);
+    mem_free(e->conv_pool);
+    mem_free(e->scan_pool);
+    recurrent_close(e);
     mem_free(e->sessions);
     mem_free(e->page_lists);
+    mem_free(e->texts);
     mem_free(e->rows);
     mem_free(e->row);
     mem_free(e);

@@ -22,6 +22,8 @@ typedef struct engine_options {
     int64_t max_sessions; /* 16 */
     int64_t max_rows;     /* rows of the largest program: 256 */
     int64_t page;         /* tokens a KV page: 16 */
+    int64_t snapshots;    /* of models with states, kept of each session to go
+                             back to: 4 */
 } engine_options;
 engine_options engine_options_default(void);
 
@@ -39,7 +41,9 @@ void engine_memory_use(const engine *e, engine_memory *out);
 /* Errors: AR_FULL if max_sessions are open. */
 ar_status session_open(session **out, engine *e, ar_error *err);
 void session_close(session *s);
-/* Forget all but the first n tokens. */
+/* Forget all but the first n tokens.  The states of some models cannot go back
+ * to where they were: the next step then runs the tokens since a snapshot
+ * once more. */
 void session_rewind(session *s, int64_t n);
 int64_t session_length(const session *s); /* tokens evaluated */
 

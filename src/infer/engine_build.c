@@ -30,6 +30,11 @@ static ref pool(const engine *e, graph *g, const char *name,
 /* The pools of every layer. */
 static void add_pools(const engine *e, graph *g, decoder_pages *p) {
     for (int64_t l = 0; l < e->m->config.n_layers; l++) {
+        if (e->scan_pool[l].shape.rank) {
+            p->conv_pool[l] = pool(e, g, "inputs", &e->conv_pool[l]);
+            p->scan_pool[l] = pool(e, g, "states", &e->scan_pool[l]);
+            continue;
+        }
         p->k_pool[l] = pool(e, g, "keys", &e->k_pool[l]);
         p->v_pool[l] = 0;
         if (e->v_pool[l].shape.rank > 0)
@@ -40,8 +45,12 @@ static void add_pools(const engine *e, graph *g, decoder_pages *p) {
 static void build_body(const engine *e, graph *g, decoder *d, int64_t n) {
     const model_config *c = &e->m->config;
     ref k_pool[MAX_LAYERS], v_pool[MAX_LAYERS];
-    decoder_pages pages = {
-        .k_pool = k_pool, .v_pool = v_pool, .page = e->opt.page};
+    ref conv_pool[MAX_LAYERS], scan_pool[MAX_LAYERS];
+    decoder_pages pages = {.k_pool = k_pool,
+                           .v_pool = v_pool,
+                           .conv_pool = conv_pool,
+                           .scan_pool = scan_pool,
+                           .page = e->opt.page};
     add_pools(e, g, &pages);
     pages.table = graph_input(g, "table", AR_I32,
                               shape2(e->opt.max_sessions, e->pages_per_session),

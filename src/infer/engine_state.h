@@ -32,9 +32,10 @@ enum row_field {
 /* Row capacities: a few sizes up to max_rows. */
 enum { MAX_PROGRAMS = 8, HEAD_MAX_ROWS = 64 };
 
-/* Where the pool of keys, or of values, of a layer is in SLOT_CACHE. */
+/* Where the pool of keys, of values or of states of a layer is in SLOT_CACHE.
+ */
 typedef struct pool_place {
-    shape shape; /* [P, page, heads, dim] */
+    shape shape; /* [P, page, heads, dim]; see layer_cache.h for states */
     int64_t offset;
 } pool_place;
 
@@ -49,8 +50,9 @@ struct session {
     bool open;
     int32_t index; /* row of the table */
     int64_t length, n_pages;
-    int32_t *pages; /* [M] */
-    uint64_t step;  /* the last engine_step it took part in */
+    int32_t *pages;  /* [M] */
+    int32_t *tokens; /* [M, page]: the text, of models with states */
+    uint64_t step;   /* the last engine_step it took part in */
 };
 
 struct engine {
@@ -72,9 +74,13 @@ struct engine {
     int64_t n_pages, pages_per_session; /* P, M */
     pool_place *k_pool, *v_pool;        /* [n_layers]; a v_pool of rank 0: none,
                                          * values are in the keys */
+    /* of layers with a state, one for each session: [n_layers] */
+    pool_place *conv_pool, *scan_pool;
+    struct recurrent *recurrent; /* NULL: no layer has a state */
     page_pool pages;
     session *sessions;   /* [max_sessions] */
     int32_t *page_lists; /* [max_sessions, M] */
+    int32_t *texts;      /* [max_sessions, M, page]; NULL without states */
 
     int32_t *rows; /* [ROWS_COUNT, R] */
     void *row;     /* [V]: logits on their way out */

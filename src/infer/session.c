@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "infer/engine_state.h"
+#include "infer/recurrent.h"
 #include "quant/quant.h"
 
 ar_status session_open(session **out, engine *e, ar_error *err) {
@@ -37,6 +38,7 @@ void session_rewind(session *s, int64_t n) {
     if (n < 0) n = 0;
     if (n >= s->length) return;
     s->length = n;
+    if (s->e->recurrent) recurrent_rewind(s->e, s->index, n);
     trim(s, n);
 }
 
@@ -145,21 +147,46 @@ static ar_status run_head(engine *e, int64_t first, int64_t n, double *logits,
     return AR_OK;
 }
 
-static ar_status feed(session *s, const int32_t *tokens, int64_t n, bool all,
-                      double *logits, ar_error *err) {
+/* The body has run n tokens of the text, the first at position `first`. */
+static ar_status note(session *s, int64_t first, const int32_t *tokens,
+                      int64_t n, ar_error *err) {
+    if (!s->e->recurrent) return AR_OK;
+    memmove(s->tokens + first, tokens, (size_t)n * sizeof *tokens);
+    return recurrent_stepped(s->e, s->index, first + n, err);
+}
+
+/* Tokens from position `first` on. */
+static ar_status feed(session *s, int64_t first, const int32_t *tokens,
+                      int64_t n, bool all, double *logits, ar_error *err) {
     engine *e = s->e;
     const int64_t V = e->m->config.n_vocab;
     for (int64_t at = 0, rows; at < n; at += rows) {
         const engine_program *p = choose(e->body, e->n_body, n - at, &rows);
         for (int64_t i = 0; i < rows; i++)
-            set_row(e, i, s, tokens[at + i], s->length + at + i, s->length + n);
+            set_row(e, i, s, tokens[at + i], first + at + i, first + n);
         TRY(run_body(e, p, rows, err));
+        TRY(note(s, first + at, tokens + at, rows, err));
         if (logits && all)
             TRY(run_head(e, 0, rows, logits + at * V, err));
         else if (logits && at + rows == n)
             TRY(run_head(e, rows - 1, 1, logits, err));
     }
     return AR_OK;
+}
+
+/* Bring the states to the end of the text. */
+static ar_status catch_up(session *s, ar_error *err) {
+    engine *e = s->e;
+    if (!e->recurrent) return AR_OK;
+    const int64_t from = recurrent_ready(e, s->index, s->length);
+    TRY(recurrent_restore(e, s->index, from, err));
+    return feed(s, from, s->tokens + from, s->length - from, false, NULL, err);
+}
+
+/* After an error of the device nothing is known of the states. */
+static void forget(session *s) {
+    trim(s, s->length);
+    if (s->e->recurrent) recurrent_lost(s->e, s->index, s->length);
 }
 
 ar_status session_feed(session *s, const int32_t *tokens, int64_t n, bool all,
@@ -174,11 +201,12 @@ ar_status session_feed(session *s, const int32_t *tokens, int64_t n, bool all,
                          (long long)(s->length + n),
                          (long long)e->m->config.n_ctx);
     TRY(reserve(s, n, err));
-    const ar_status st = feed(s, tokens, n, all, logits, err);
+    ar_status st = catch_up(s, err);
+    if (st == AR_OK) st = feed(s, s->length, tokens, n, all, logits, err);
     if (st == AR_OK)
         s->length += n;
     else
-        trim(s, s->length);
+        forget(s);
     return st;
 }
 
@@ -209,12 +237,15 @@ static ar_status step(engine *e, session *const *s, const int32_t *tokens,
                       int64_t n, double *logits, ar_error *err) {
     const int64_t V = e->m->config.n_vocab;
     for (int64_t i = 0; i < n; i++) TRY(reserve(s[i], 1, err));
+    for (int64_t i = 0; i < n; i++) TRY(catch_up(s[i], err));
     for (int64_t at = 0, rows; at < n; at += rows) {
         const engine_program *p = choose(e->body, e->n_body, n - at, &rows);
         for (int64_t i = 0; i < rows; i++)
             set_row(e, i, s[at + i], tokens[at + i], s[at + i]->length,
                     s[at + i]->length + 1);
         TRY(run_body(e, p, rows, err));
+        for (int64_t i = at; i < at + rows; i++)
+            TRY(note(s[i], s[i]->length, tokens + i, 1, err));
         if (logits) TRY(run_head(e, 0, rows, logits + at * V, err));
     }
     return AR_OK;
@@ -225,8 +256,10 @@ ar_status engine_step(engine *e, session *const *s, const int32_t *tokens,
     TRY(check_step(e, s, tokens, n, err));
     const ar_status st = step(e, s, tokens, n, logits, err);
     for (int64_t i = 0; i < n; i++) {
-        if (st == AR_OK) s[i]->length++;
-        trim(s[i], s[i]->length);
+        if (st == AR_OK)
+            s[i]->length++;
+        else
+            forget(s[i]);
     }
     return st;
 }

@@ -69,7 +69,11 @@ void config_derive(model_config *c) {
     if (c->head_dim == 0 && c->n_heads > 0 && c->n_embd % c->n_heads == 0)
         c->head_dim = c->n_embd / c->n_heads;
     config_derive_latent(c);
-    if (c->n_ff == 0) c->n_ff = 4 * c->n_embd;
+    if (c->n_ff == 0 && !c->no_mlp) c->n_ff = 4 * c->n_embd;
+    if (!c->scan_inner)
+        c->scan_inner = c->scan_heads * c->scan_v;
+    else if (c->scan_heads > 0)
+        c->scan_v = c->scan_inner / c->scan_heads;
     derive_scales(c);
     if (c->pos == POS_ROPE && c->rope_dims == 0) c->rope_dims = c->head_dim;
     /* An id outside of the vocabulary names no token. */
@@ -97,6 +101,11 @@ static const struct {
     {offsetof(model_config, qk_rope_dim), 1 << 13, true},
     {offsetof(model_config, v_dim), 1 << 14, true},
     {offsetof(model_config, n_ahead), MAX_LAYERS, true},
+    {offsetof(model_config, scan_heads), 1 << 14, false},
+    {offsetof(model_config, scan_groups), 1 << 14, false},
+    {offsetof(model_config, scan_k), 1 << 12, false},
+    {offsetof(model_config, scan_v), 1 << 14, false},
+    {offsetof(model_config, scan_conv), 1 << 8, false},
 };
 
 ar_status config_check_limits(const model_config *c, ar_error *err) {
@@ -116,10 +125,11 @@ static ar_status check_sizes(const model_config *c, ar_error *err) {
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         int64_t x;
         memcpy(&x, (const char *)c + limits[i].field, sizeof x);
-        if (x == 0 && !limits[i].optional)
+        if (x == 0 && !limits[i].optional && config_uses(c, limits[i].field))
             return error_set(err, AR_RANGE, "%s is not given",
                              key_name(c, limits[i].field));
     }
+    if (!config_has_attention(c)) return AR_OK;
     if (c->head_dim == 0)
         return error_set(
             err, AR_RANGE, "%s %lld does not divide %s %lld",
@@ -211,6 +221,7 @@ static ar_status check_scales(const model_config *c, ar_error *err) {
 ar_status config_check(const model_config *c, ar_error *err) {
     TRY(check_sizes(c, err));
     TRY(config_check_latent(c, err));
+    TRY(config_check_scan(c, err));
     TRY(check_rope(c, err));
     if (c->qkv_by_head && c->n_kv_heads != c->n_heads)
         return error_set(err, AR_UNSUPPORTED,

@@ -90,6 +90,17 @@ enum route_kind {
 };
 /* What a group of experts is chosen by. */
 enum group_score { GROUP_BEST_TWO, GROUP_BEST };
+/* What mixes tokens in a layer. */
+enum layer_kind {
+    LAYER_ATTENTION,
+    LAYER_MAMBA2, /* a state that decays (Dao and Gu 2024) */
+    LAYER_DELTA   /* and forgets what it had for a key (Yang et al. 2024) */
+};
+enum layer_rule {
+    LAYERS_ATTENTION,
+    LAYERS_MAMBA2, /* every layer */
+    LAYERS_DELTA   /* layer_types; else all but every full_interval-th */
+};
 enum { MAX_LAYERS = 512, MAX_ROPE_FACTORS = 128 };
 
 typedef struct model_config {
@@ -136,6 +147,9 @@ typedef struct model_config {
     double attn_softcap;   /* of attention scores; 0 = none */
     double query_scalar;   /* scores over its square root; 0 = head_dim */
     double attn_scale;     /* scores times this instead; 0 = not given */
+    bool no_mlp;           /* layers have only the first branch (Mamba) */
+    bool attn_gate;        /* what attention gives times sigmoid(gate); rows
+                              of Q are q and gate of each head */
     int64_t gate_channels; /* inputs of the value-embedding gate (ar: 32) */
     double clip_qkv;       /* q, k and v within +- this; 0 = no bound */
     bool sinks; /* a logit of each head that takes part of the softmax */
@@ -186,17 +200,34 @@ typedef struct model_config {
     double rope_local_theta; /* 0 = rope_theta */
     int64_t rope_period;
     unsigned char rope_use[MAX_LAYERS]; /* enum rope_use */
-    int32_t bos, eos;                   /* -1 = none */
+    /* layers with a state [scan_k, scan_v] for each of scan_heads heads; q and
+     * k of scan_groups heads; scan_inner = scan_heads * scan_v */
+    enum layer_rule layer_rule;
+    int64_t scan_heads, scan_groups, scan_k, scan_v, scan_inner;
+    int64_t scan_conv;      /* elements of the convolution's kernel */
+    double dt_low, dt_high; /* limits of a time step; high 0 = none */
+    bool bias_scan, bias_conv;
+    bool scan_split; /* q, k, v and z are two matrices (GGUF) */
+    int64_t full_interval;
+    unsigned char layer_kind[MAX_LAYERS]; /* enum layer_kind */
+    int32_t bos, eos;                     /* -1 = none */
     bool gguf; /* weights have the names and the forms of GGUF files */
 } model_config;
 
 /* Does layer l choose among experts? */
 static inline bool config_is_moe(const model_config *c, int64_t l) {
-    return c->n_experts > 0 && c->moe[l];
+    return l >= 0 && c->n_experts > 0 && c->moe[l];
 }
 /* Every other layer, the last one included. */
 static inline bool config_has_value_embed(const model_config *c, int64_t l) {
     return c->value_embeds && l % 2 == (c->n_layers - 1) % 2;
+}
+static inline bool config_has_attention(const model_config *c) {
+    return c->layer_rule != LAYERS_MAMBA2;
+}
+/* Channels of the convolution: what is scanned, and q and k. */
+static inline int64_t config_conv_channels(const model_config *c) {
+    return c->scan_inner + 2 * c->scan_groups * c->scan_k;
 }
 /* The name that the architecture has in config.json, and its scheme of names.
  */

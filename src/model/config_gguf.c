@@ -130,7 +130,9 @@ static ar_status read_real(const source *s, const char *name, double *out,
 
 static ar_status read_sizes(model_config *c, const source *s, ar_error *err) {
     for (int i = 0; i < n_gguf_keys; i++) {
-        void *field = (char *)c + gguf_key_field(&gguf_keys[i], c->arch);
+        const size_t at = gguf_key_field(&gguf_keys[i], c->arch);
+        void *field = (char *)c + at;
+        if (!config_uses(c, at)) continue;
         if (gguf_keys[i].kind == KEY_INT)
             TRY(read_int(s, gguf_keys[i].name, field, err));
         else if (gguf_keys[i].kind == KEY_INT_NONE)
@@ -139,7 +141,7 @@ static ar_status read_sizes(model_config *c, const source *s, ar_error *err) {
             TRY(read_real(s, gguf_keys[i].name, field, err));
     }
     int64_t v_dim = c->head_dim;
-    if (c->attn_kind == ATTN_LATENT) return AR_OK;
+    if (c->attn_kind == ATTN_LATENT || !config_has_attention(c)) return AR_OK;
     TRY(read_int(s, "attention.value_length", &v_dim, err));
     if (v_dim != c->head_dim)
         return error_set(err, AR_UNSUPPORTED, "values of %lld, keys of %lld",
@@ -197,6 +199,13 @@ static void read_parallel(model_config *c, const source *s) {
         c->parallel = !has(s, "blk.0.ffn_norm.weight");
 }
 
+/* In any layer, as the first may be one of attention. */
+static bool has_part(const source *s, const char *part) {
+    for (int64_t i = 0; i < weights_count(s->w); i++)
+        if (strstr(weights_get(s->w, i)->name, part)) return true;
+    return false;
+}
+
 static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
     const tensor_view *embed = weights_find(s->w, "token_embd.weight");
     if (!embed || embed->shape.rank != 2)
@@ -204,7 +213,11 @@ static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
                          "there is no matrix \"token_embd.weight\"");
     c->n_vocab = embed->shape.dim[0];
     c->tied = !has(s, "output.weight");
-    c->fused_qkv = has(s, "blk.0.attn_qkv.weight");
+    c->fused_qkv =
+        c->layer_rule == LAYERS_ATTENTION && has(s, "blk.0.attn_qkv.weight");
+    c->bias_scan = has(s, "blk.0.ssm_in.bias");
+    c->bias_conv = has(s, "blk.0.ssm_conv1d.bias");
+    c->scan_split = c->layer_rule == LAYERS_DELTA && !has_part(s, ".ssm_in.");
     c->fused_mlp = c->gated && has(s, "blk.0.ffn_up.weight") &&
                    !has(s, "blk.0.ffn_gate.weight");
     c->bias_qkv = has(s, "blk.0.attn_q.bias") ||
@@ -319,7 +332,7 @@ static ar_status add_layer_types(const model_config *c, const gguf_value *v,
 /* What config.json would say of windows and rotation. */
 static ar_status describe(const model_config *c, const source *s, json_t *root,
                           ar_error *err) {
-    int64_t width = 0, turned = 0, period = 0;
+    int64_t width = 0, turned = 0, period = 0, full = 0;
     double base = 0, local = 0;
     TRY(read_int(s, "attention.sliding_window", &width, err));
     const gguf_value *each = find(s, "attention.sliding_window_pattern");
@@ -327,6 +340,10 @@ static ar_status describe(const model_config *c, const source *s, json_t *root,
         TRY(add_layer_types(c, each, root, err));
     else
         TRY(read_int(s, "attention.sliding_window_pattern", &period, err));
+    TRY(read_int(s, "full_attention_interval", &full, err));
+    if (full)
+        json_object_set_new(root, "full_attention_interval",
+                            json_integer(full));
     TRY(read_int(s, "rope.dimension_count", &turned, err));
     TRY(read_real(s, "rope.freq_base", &base, err));
     TRY(read_real(s, "rope.freq_base_swa", &local, err));

@@ -27,6 +27,8 @@ enum key_layout {
     KEYS_COHERE = 1 << 16,   /* logit_scale */
     KEYS_NEOX = 1 << 17,     /* rotary_pct, rotary_emb_base */
     KEYS_PARALLEL = 1 << 18, /* use_parallel_residual */
+    KEYS_MAMBA2 = 1 << 24,   /* num_heads, state_size ... */
+    KEYS_DELTA = 1 << 25,    /* linear_num_value_heads ... */
 
     KEYS_HEAD = 1 << 28,      /* head_dim */
     KEYS_LATENT = 1 << 29,    /* kv_lora_rank, qk_nope_head_dim ... */
@@ -110,5 +112,17 @@ ar_status config_read_rope(model_config *c, const json_t *root, ar_error *err);
 /* The same out of a configuration; not 0 on no memory. */
 int config_write_layers(json_t *o, const model_config *c);
 int config_write_rope(json_t *o, const model_config *c);
+
+/* Kinds of layers and sizes of their states (config_scan.c). */
+ar_status config_read_scan(model_config *c, const json_t *root, ar_error *err);
+int config_write_scan(json_t *o, const model_config *c);
+ar_status config_check_scan(const model_config *c, ar_error *err);
+/* Does a model of this kind have the size? */
+bool config_uses(const model_config *c, size_t field);
+/* A copy of JSON text in which Infinity, which Python writes for a number
+ * without a limit, is a number of CONFIG_INFINITE or more.  NULL on no memory;
+ * mem_free. */
+#define CONFIG_INFINITE 1e308
+char *config_finite(const char *text, size_t size);
 
 #endif

@@ -147,6 +147,7 @@ ar_status config_read_layers(model_config *c, const json_t *root,
     if (c->rope_rule == ROPE_RULE_LIST) TRY(read_unturned(c, root, err));
     if (arch_table[c->arch].keys & KEYS_OWN) TRY(read_own(c, root, err));
     if (c->window_rule != WINDOWS_OWN) TRY(read_sliding(c, root, err));
+    TRY(config_read_scan(c, root, err));
     for (int64_t l = 0; l < c->n_layers; l++) {
         if (c->rope_rule == ROPE_RULE_LOCAL && c->window[l])
             c->rope_use[l] = ROPE_USE_LOCAL;
@@ -196,7 +197,7 @@ static int write_sliding(json_t *o, const model_config *c) {
 }
 
 int config_write_layers(json_t *o, const model_config *c) {
-    int bad = 0;
+    int bad = config_write_scan(o, c);
     if (arch_table[c->arch].keys & KEYS_OWN) bad |= write_own(o, c);
     if (c->window_rule != WINDOWS_OWN) bad |= write_sliding(o, c);
     if (c->rope_rule != ROPE_RULE_LIST) return bad;

@@ -181,7 +181,10 @@ ar_status config_parse(model_config *out, const char *text, size_t size,
                        ar_error *err) {
     json_error_t je;
     memset(out, 0, sizeof *out);
-    json_t *root = json_loadb(text, size, 0, &je);
+    char *finite = config_finite(text, size);
+    if (!finite) return error_set(err, AR_NOMEM, "no memory for its text");
+    json_t *root = json_loadb(finite, size, 0, &je);
+    mem_free(finite);
     if (!root)
         return error_set(err, AR_FORMAT, "line %d: %.160s", je.line, je.text);
     model_config c;

@@ -65,6 +65,12 @@ static ref add_branch(const decoder_state *s, ref h, ref branch,
                       : graph_axpby(s->g, 1, h, scale, branch);
 }
 
+/* The first branch of a layer. */
+static ref mix_tokens(const decoder_state *s, ref x, int l) {
+    return s->c->layer_kind[l] == LAYER_ATTENTION ? decoder_attention(s, x, l)
+                                                  : decoder_scan(s, x, l);
+}
+
 static ref layer(const decoder_state *s, ref h, int l) {
     graph *g = s->g;
     ref resid = 0, x0 = 0;
@@ -78,7 +84,11 @@ static ref layer(const decoder_state *s, ref h, int l) {
         h = graph_add(g, graph_mul(g, h, resid), graph_mul(g, s->x0, x0));
     ref x = norm_before(s, h, ROLE_ATTN_NORM, l);
     const ref first = h;
-    h = add_branch(s, h, decoder_attention(s, x, l), ROLE_ATTN_POST_NORM, l);
+    h = add_branch(s, h, mix_tokens(s, x, l), ROLE_ATTN_POST_NORM, l);
+    if (s->c->no_mlp) {
+        graph_region_end(g);
+        return h;
+    }
     if (!s->c->parallel) x = norm_before(s, h, ROLE_MLP_NORM, l);
     if (s->c->parallel && s->c->two_norms)
         x = norm_before(s, first, ROLE_MLP_NORM, l);

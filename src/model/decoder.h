@@ -8,9 +8,12 @@
 #include "model/params.h"
 
 typedef struct decoder_pages {
-    /* STATE [P, page, G, D] of each layer; replaced by their new versions; no
-     * v_pool where layer_cache says that values are in the keys */
+    /* STATE [P, page, G, D] of each layer of attention; replaced by their new
+     * versions; no v_pool where layer_cache says that values are in the keys */
     ref *k_pool, *v_pool;
+    /* STATE [S, K - 1, channels] and [S, H, K, V] of layers without keys and
+     * values; replaced likewise */
+    ref *conv_pool, *scan_pool;
     ref table;    /* I32 [S, M]: pages of each sequence */
     ref sequence; /* I32 [N]: -1 = a dead row */
     ref slot;     /* I32 [N]: row of the pool seen as [P * page, ..] to write */

@@ -80,9 +80,19 @@ static ref clip(const decoder_state *s, ref x) {
                         least);
 }
 
+/* q [.., H, D] of [R, H 2 D], whose other halves are the gates [R, H D]. */
+static ref take_gate(const decoder_state *s, ref q, ref *gate) {
+    const int64_t D = s->c->head_dim, H = s->c->n_heads;
+    q = graph_split(s->g, decoder_heads(s, q, H, 2 * D), s->d->pages ? 2 : 3,
+                    (const int64_t[]){D, D}, 2);
+    *gate =
+        graph_reshape(s->g, graph_output(s->g, q, 1), shape2(s->rows, H * D));
+    return q;
+}
+
 /* q [.., H, D], k and v [.., G, D] of x [R, C]. */
 static void project(const decoder_state *s, ref x, int layer, ref *q, ref *k,
-                    ref *v) {
+                    ref *v, ref *gate) {
     const int64_t H = s->c->n_heads, G = s->c->n_kv_heads;
     if (!decoder_param(s, ROLE_QKV, layer)) {
         *q = decoder_linear(s, x, ROLE_Q, layer);
@@ -91,7 +101,8 @@ static void project(const decoder_state *s, ref x, int layer, ref *q, ref *k,
             *q = decoder_norm(s, *q, ROLE_Q_NORM, layer);
             *k = decoder_norm(s, *k, ROLE_K_NORM, layer);
         }
-        *q = heads(s, clip(s, *q), H);
+        *q = clip(s, *q);
+        *q = s->c->attn_gate ? take_gate(s, *q, gate) : heads(s, *q, H);
         *k = heads(s, clip(s, *k), G);
         *v = heads(s, clip(s, decoder_linear(s, x, ROLE_V, layer)), G);
         return;
@@ -151,13 +162,14 @@ ref decoder_attend_row(const decoder_state *s, ref q, ref k, ref v, int layer) {
 ref decoder_attention(const decoder_state *s, ref x, int layer) {
     if (s->c->attn_kind == ATTN_LATENT) return decoder_latent(s, x, layer);
     const int64_t HD = s->c->n_heads * s->c->head_dim;
-    ref q, k, v;
-    project(s, x, layer, &q, &k, &v);
+    ref q, k, v, gate = 0;
+    project(s, x, layer, &q, &k, &v, &gate);
     v = add_value_embed(s, v, x, layer);
     q = norm_and_turn(s, q, ROLE_Q_NORM, layer);
     k = norm_and_turn(s, k, ROLE_K_NORM, layer);
-    const ref o = s->d->pages ? write_and_attend(s, q, k, v, layer)
-                              : decoder_attend_row(s, q, k, v, layer);
-    return decoder_linear(s, graph_reshape(s->g, o, shape2(s->rows, HD)),
-                          ROLE_O, layer);
+    ref o = s->d->pages ? write_and_attend(s, q, k, v, layer)
+                        : decoder_attend_row(s, q, k, v, layer);
+    o = graph_reshape(s->g, o, shape2(s->rows, HD));
+    if (gate) o = graph_gated(s->g, UNARY_SIGMOID, gate, o);
+    return decoder_linear(s, o, ROLE_O, layer);
 }

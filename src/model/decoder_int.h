@@ -48,6 +48,7 @@ ref decoder_attend_row(const decoder_state *s, ref q, ref k, ref v, int layer);
 /* The branches: x [R, C] -> [R, C]. */
 ref decoder_attention(const decoder_state *s, ref x, int layer);
 ref decoder_latent(const decoder_state *s, ref x, int layer);
+ref decoder_scan(const decoder_state *s, ref x, int layer);
 ref decoder_mlp(const decoder_state *s, ref x, int layer);
 ref decoder_moe(const decoder_state *s, ref x, int layer);
 

@@ -69,8 +69,7 @@ static int make_extras(extra out[MOST_EXTRAS], const model_config *c) {
 /* The nearest to the type asked for that the tensor and the format can have. */
 static ar_type possible(const export_tensor *t, ar_type type, bool to_gguf) {
     const shape *s = &t->spec->shape;
-    const bool vector = s->rank < 2 || !t->spec->blocks;
-    if (to_gguf && vector) return AR_F32;
+    if (to_gguf && params_is_small(t->spec)) return AR_F32;
     if (type == AR_F16 || type == AR_BF16) return type;
     const bool kept = type == t->from.type &&
                       (t->form == EXPORT_SAME || t->form == EXPORT_EXPERTS);
@@ -278,7 +277,7 @@ ar_status export_folder(const model *m, const char *folder,
     bool pairs = false;
     const model_config *traits = &arch_table[m->config.arch].traits;
     model_config to = m->config;
-    to.gguf = false;
+    to.gguf = to.scan_split = false;
     to.conv1d = traits->conv1d;
     to.norm_offset = traits->norm_offset;
     to.rope_interleaved = traits->rope_interleaved;

@@ -102,33 +102,39 @@ static void put_experts(const target *t, const model_config *c) {
     gguf_put_bool(t->w, key_of(t, "expert_weights_norm", key), c->norm_topk);
 }
 
+static void put_key(const target *t, const model_config *c, int i) {
+    const size_t at = gguf_key_field(&gguf_keys[i], c->arch);
+    const void *field = (const char *)c + at;
+    const bool whole =
+        gguf_keys[i].kind == KEY_INT || gguf_keys[i].kind == KEY_INT_NONE;
+    const int64_t x = whole ? *(const int64_t *)field : 0;
+    if (!config_uses(c, at)) return;
+    if (gguf_keys[i].kind == KEY_INT ? x != 0 : x > 0)
+        put_int(t, gguf_keys[i].name, x);
+    else if (!whole && wanted(c, at, gguf_keys[i].name))
+        put_real(t, gguf_keys[i].name, *(const double *)field);
+}
+
+static void put_windows(const target *t, const model_config *c) {
+    if (c->window_rule == WINDOWS_OWN || !c->sliding_window) return;
+    put_int(t, "attention.sliding_window", c->sliding_window);
+    if (c->window_rule == WINDOWS_PERIOD)
+        put_int(t, "attention.sliding_window_pattern", c->window_period);
+}
+
 void export_gguf_config(gguf_writer *w, const model_config *c,
                         const char *arch) {
     const target t = {w, arch};
-    for (int i = 0; i < n_gguf_keys; i++) {
-        const size_t at = gguf_key_field(&gguf_keys[i], c->arch);
-        const void *field = (const char *)c + at;
-        const bool whole =
-            gguf_keys[i].kind == KEY_INT || gguf_keys[i].kind == KEY_INT_NONE;
-        const int64_t x = whole ? *(const int64_t *)field : 0;
-        if (gguf_keys[i].kind == KEY_INT ? x != 0 : x > 0)
-            put_int(&t, gguf_keys[i].name, x);
-        else if (whole)
-            continue;
-        else if (wanted(c, at, gguf_keys[i].name))
-            put_real(&t, gguf_keys[i].name, *(const double *)field);
-    }
-    put_int(&t, "attention.value_length", c->v_dim);
+    char key[160];
+    for (int i = 0; i < n_gguf_keys; i++) put_key(&t, c, i);
+    if (config_has_attention(c))
+        put_int(&t, "attention.value_length", c->v_dim);
+    if (c->layer_rule == LAYERS_DELTA)
+        put_int(&t, "full_attention_interval", c->full_interval);
     put_int(&t, "vocab_size", c->n_vocab);
-    if (arch_table[c->arch].keys & KEYS_PARALLEL) {
-        char key[160];
+    if (arch_table[c->arch].keys & KEYS_PARALLEL)
         gguf_put_bool(w, key_of(&t, "use_parallel_residual", key), c->parallel);
-    }
-    if (c->window_rule != WINDOWS_OWN && c->sliding_window) {
-        put_int(&t, "attention.sliding_window", c->sliding_window);
-        if (c->window_rule == WINDOWS_PERIOD)
-            put_int(&t, "attention.sliding_window_pattern", c->window_period);
-    }
+    put_windows(&t, c);
     if (c->pos == POS_ROPE) put_rope(&t, c);
     if (c->n_experts) put_experts(&t, c);
 }
@@ -179,6 +185,15 @@ static bool same_latent(const model_config *a, const model_config *b) {
            a->qk_rope_dim == b->qk_rope_dim && a->v_dim == b->v_dim;
 }
 
+static bool same_states(const model_config *a, const model_config *b) {
+    return a->layer_rule == b->layer_rule &&
+           !memcmp(a->layer_kind, b->layer_kind, sizeof a->layer_kind) &&
+           a->scan_heads == b->scan_heads && a->scan_groups == b->scan_groups &&
+           a->scan_k == b->scan_k && a->scan_v == b->scan_v &&
+           a->scan_conv == b->scan_conv && a->bias_scan == b->bias_scan &&
+           a->bias_conv == b->bias_conv;
+}
+
 static bool same_parts(const model_config *a, const model_config *b) {
     return a->tied == b->tied && a->fused_qkv == b->fused_qkv &&
            a->fused_mlp == b->fused_mlp && a->bias_qkv == b->bias_qkv &&
@@ -214,6 +229,11 @@ static bool uses_experts(const model_config *c) {
     return false;
 }
 
+static bool same_mixtures(const model_config *a, const model_config *b) {
+    if (uses_experts(a) != uses_experts(b)) return false;
+    return !uses_experts(a) || (same_experts(a, b) && same_routing(a, b));
+}
+
 static bool same_scales(const model_config *a, const model_config *b) {
     return near(or_one(a->embed_scale), or_one(b->embed_scale)) &&
            near(or_one(a->logit_scale), or_one(b->logit_scale)) &&
@@ -221,18 +241,20 @@ static bool same_scales(const model_config *a, const model_config *b) {
            near(a->residual_scale, b->residual_scale) &&
            near(a->logit_softcap, b->logit_softcap) &&
            near(a->attn_softcap, b->attn_softcap) &&
-           near(config_attn_scale(a), config_attn_scale(b)) &&
+           (!config_has_attention(a) ||
+            near(config_attn_scale(a), config_attn_scale(b))) &&
            a->embed_sqrt == b->embed_sqrt;
 }
 
 const char *export_difference(const model_config *a, const model_config *b) {
     if (!same_sizes(a, b) || !same_latent(a, b)) return "sizes";
     if (!same_parts(a, b)) return "biases, norms or tied head";
-    if (uses_experts(a) && !(same_experts(a, b) && same_routing(a, b)))
-        return "experts";
-    if (uses_experts(a) != uses_experts(b)) return "experts";
+    if (!same_mixtures(a, b)) return "experts";
     if (a->act != b->act) return "activation";
     if (!near(a->norm_eps, b->norm_eps)) return "epsilon of the norms";
+    if (!same_states(a, b)) return "kinds of layers or sizes of states";
+    if (a->dt_low != b->dt_low || a->dt_high != b->dt_high)
+        return "limits of time steps";
     if (!same_scales(a, b)) return "scales";
     if (!same_windows(a, b)) return "windows";
     return same_rope(a, b) ? NULL : "rotation";

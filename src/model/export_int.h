@@ -28,8 +28,9 @@ typedef struct export_tensor {
     enum export_form form;
     /* rows of a head, those before the ones that rotate, and these */
     int64_t head, unturned, turned;
-    double offset;       /* added to each element */
-    int64_t step, first; /* EXPORT_EXPERTS: outputs first, first + step ... */
+    double (*map)(double); /* of each element; NULL = itself */
+    double offset;         /* added to each element */
+    int64_t step, first;   /* EXPORT_EXPERTS: outputs first, first + step ... */
 } export_tensor;
 
 typedef struct export_plan {

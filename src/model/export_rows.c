@@ -1,4 +1,5 @@
 /* export_rows.c - weights in the order and the type of another file. */
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -88,7 +89,7 @@ static void plan_latent(export_tensor *t, const model_config *from,
 static void set_form(export_tensor *t, const model_config *from,
                      const model_config *to, bool permute) {
     const enum param_role r = t->spec->role;
-    t->head = to->head_dim;
+    t->head = to->head_dim ? to->head_dim : 1;
     t->turned = to->rope_dims;
     if (t->spec->matrix && to->conv1d != from->conv1d) t->form = EXPORT_TURNED;
     if (permute && is_q_or_k(r))
@@ -97,6 +98,18 @@ static void set_form(export_tensor *t, const model_config *from,
         to->qkv_by_head != from->qkv_by_head)
         t->form = to->qkv_by_head ? EXPORT_BY_HEAD : EXPORT_PARTS;
     if (to->attn_kind == ATTN_LATENT) plan_latent(t, from, to);
+}
+
+/* A of a scan, and its logarithm in folders. */
+static double rate_of(double log_rate) { return -exp(log_rate); }
+static double log_of(double rate) { return log(-rate); }
+
+/* How the elements of a weight change on the way from one form to another. */
+static void choose_map(export_tensor *t, const model_config *from,
+                       const model_config *to) {
+    if (is_norm(t->spec->role)) t->offset = from->norm_offset - to->norm_offset;
+    if (t->spec->role == ROLE_SCAN_A && to->gguf != from->gguf)
+        t->map = to->gguf ? rate_of : log_of;
 }
 
 ar_status export_plan_build(export_plan *out, const model *m,
@@ -115,8 +128,7 @@ ar_status export_plan_build(export_plan *out, const model *m,
         t->step = 1;
         TRY(find_source(t, m, err));
         set_form(t, &m->config, to, permute);
-        if (is_norm(s->role))
-            t->offset = m->config.norm_offset - to->norm_offset;
+        choose_map(t, &m->config, to);
     }
     return AR_OK;
 }
@@ -226,6 +238,9 @@ static bool one_row(const export_tensor *t, rows *r, int64_t i) {
             r->row[k] = r->whole[k * r->n + i];
     else if (!type_decode_f32(t->src->type, src, r->row, r->columns))
         return false;
+    if (t->map)
+        for (int64_t k = 0; k < r->columns; k++)
+            r->row[k] = (float)t->map((double)r->row[k]);
     if (t->offset != 0)
         for (int64_t k = 0; k < r->columns; k++)
             r->row[k] = (float)((double)r->row[k] + t->offset);
@@ -237,7 +252,8 @@ static ar_status part_rows(const export_tensor *t, export_put *put, void *file,
                            ar_error *err) {
     rows r = {0};
     ar_status s = open_rows(&r, t, err);
-    const bool raw = t->type == t->src->type && t->offset == 0 && !r.whole;
+    const bool raw =
+        t->type == t->src->type && t->offset == 0 && !t->map && !r.whole;
     const size_t size = s == AR_OK ? ar_type_size(t->type, r.columns) : 0;
     for (int64_t i = 0; s == AR_OK && i < r.n; i++) {
         if (raw)

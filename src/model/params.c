@@ -12,7 +12,15 @@
 enum { ALIGNMENT = 64 };
 
 enum place { PLACE_FIRST, PLACE_LAYER, PLACE_LAST, PLACE_COUNT };
-enum form { FORM_TABLE, FORM_LINEAR, FORM_STACK, FORM_HEADS, FORM_VECTOR };
+enum form {
+    FORM_TABLE,
+    FORM_LINEAR,
+    FORM_STACK,
+    FORM_HEADS,
+    FORM_VECTOR,
+    FORM_KERNEL,
+    FORM_GROUPED
+};
 enum init_class {
 #define INIT_CLASS(id) CLASS_##id,
 #include "model/inits.def"
@@ -27,6 +35,17 @@ typedef struct role_facts {
     enum init_class init;
 } role_facts;
 
+/* Does layer l, -1 if the role is of none, have the branch that the role is
+ * of?  ORDER: params.def */
+static bool has_branch(const model_config *c, int64_t l, enum param_role role) {
+    const bool attends = l < 0 || c->layer_kind[l] == LAYER_ATTENTION;
+    if (role >= ROLE_QKV && role <= ROLE_O_BIAS) return attends;
+    if (role >= ROLE_SCAN_IN && role <= ROLE_SCAN_OUT_BIAS) return !attends;
+    if (role >= ROLE_MLP_NORM && role <= ROLE_MLP_POST_NORM_BIAS)
+        return !c->no_mlp;
+    return true;
+}
+
 /* The row of params.def for layer l; false where the model has no such
  * weight. */
 static bool role_of(const model_config *c, int64_t l, enum param_role role,
@@ -39,6 +58,10 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     const bool MOE = l >= 0 && config_is_moe(c, l);
     const bool LATENT = c->attn_kind == ATTN_LATENT;
     const bool Q_LORA = LATENT && c->q_lora_rank > 0;
+    const int64_t QD = c->attn_gate ? 2 * HD : HD;
+    const int64_t CONV = config_conv_channels(c);
+    const bool MAMBA = l >= 0 && c->layer_kind[l] == LAYER_MAMBA2;
+    const bool DELTA = l >= 0 && c->layer_kind[l] == LAYER_DELTA;
     const bool PRE = c->branch_norm != BRANCH_POST;
     const bool MLP_PRE = PRE && (!c->parallel || c->two_norms);
     const bool POST = c->branch_norm != BRANCH_PRE;
@@ -47,7 +70,7 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     case ROLE_##id:                                                            \
         *out = (role_facts){PLACE_##place, FORM_##form, rows, columns,         \
                             CLASS_##class};                                    \
-        return when;
+        return (when) && has_branch(c, l, role);
 #include "model/params.def"
 #undef PARAM_ROLE
     case ROLE_COUNT: break;
@@ -122,6 +145,12 @@ static shape shape_of(const model_config *c, const role_facts *f) {
     if (f->form == FORM_HEADS) return shape3(c->n_heads, f->rows, f->columns);
     if (f->form == FORM_LINEAR && c->conv1d && f->place == PLACE_LAYER)
         return shape2(f->columns, f->rows);
+    if (f->form == FORM_KERNEL && !c->gguf)
+        return shape3(f->rows, 1, f->columns);
+    if (f->form == FORM_GROUPED) {
+        if (!c->gguf || !f->columns) return shape1(f->rows);
+        return shape2(f->columns, f->rows / f->columns);
+    }
     return shape2(f->rows, f->columns);
 }
 
@@ -202,6 +231,12 @@ ar_status params_build(param_list *out, const model_config *c, ar_type t,
 void params_close(param_list *p) {
     mem_free(p->spec);
     memset(p, 0, sizeof *p);
+}
+
+bool params_is_small(const param_spec *s) {
+    /* ORDER: params.def */
+    const bool of_scan = s->role >= ROLE_SCAN_CONV && s->role <= ROLE_SCAN_NORM;
+    return s->shape.rank < 2 || s->role == ROLE_POS_EMBED || of_scan;
 }
 
 int params_find(const param_list *p, enum param_role role, int layer) {

@@ -403,3 +403,57 @@ void test_graph_dump(void **state) {
     text_close(&t);
     graph_close(&g);
 }
+
+/* Shapes of ops along a text, and what does not fit. */
+void test_graph_scan_shapes(void **state) {
+    (void)state;
+    graph g;
+    graph_open(&g);
+    const ref q = input(&g, AR_F32, shape4(2, 9, 2, 8));
+    const ref v = input(&g, AR_F32, shape4(2, 9, 6, 5));
+    const ref a = input(&g, AR_F32, shape3(2, 9, 6));
+    const ref y = graph_op(&g, OP_SCAN, NULL, (ref[]){q, q, v, a, a}, 5);
+    expect_shape(&g, y, AR_F32, shape4(2, 9, 6, 5));
+    const ref d = graph_op(&g, OP_SCAN_DX, NULL, (ref[]){q, q, v, a, y}, 5);
+    expect_shape(&g, graph_output(&g, d, 3), AR_F32, shape4(1, 2, 9, 6));
+
+    const ref rows = input(&g, AR_I32, shape1(7));
+    const ref k = input(&g, AR_F32, shape3(7, 2, 8));
+    const ref x = input(&g, AR_F32, shape3(7, 6, 5));
+    const ref b = input(&g, AR_F32, shape2(7, 6));
+    const ref s = graph_state(&g, "s", AR_F32, shape4(3, 6, 8, 5), 1, 0);
+    const ref next =
+        graph_op(&g, OP_SCAN_ROWS, NULL, (ref[]){s, k, k, x, b, rows, rows}, 7);
+    assert_int_equal(graph_value(&g, next)->storage, s);
+    expect_shape(&g, graph_output(&g, next, 1), AR_F32, shape3(7, 6, 5));
+    assert_int_equal(graph_value(&g, graph_output(&g, next, 1))->storage,
+                     graph_output(&g, next, 1));
+    graph_copy(&g, graph_output(&g, next, 1)); /* is never stale */
+    graph_op(&g, OP_SCAN_ROWS, NULL, (ref[]){next, k, k, x, b, rows, rows}, 7);
+    assert_ok(graph_status(&g, err));
+    graph_op(&g, OP_SCAN_ROWS, NULL, (ref[]){next, k, k, x, b, rows, rows}, 7);
+    expect_error(&g, "SCAN_ROWS: reads a stale version of state \"s\"");
+
+    graph_open(&g);
+    const ref u = input(&g, AR_F32, shape3(2, 9, 16));
+    const ref w = input(&g, AR_F32, shape2(16, 4));
+    expect_shape(&g, graph_op(&g, OP_CONV1D, NULL, (ref[]){u, w}, 2), AR_F32,
+                 shape3(2, 9, 16));
+    const ref t = graph_state(&g, "t", AR_F32, shape3(3, 4, 16), 1, 0);
+    const ref r = input(&g, AR_F32, shape2(7, 16));
+    const ref i = input(&g, AR_I32, shape1(7));
+    graph_op(&g, OP_CONV1D_ROWS, NULL, (ref[]){t, r, w, i, i}, 5);
+    expect_error(&g, "CONV1D_ROWS: state is [3, 4, 16], must be [3, 3, 16]");
+    graph_open(&g);
+    graph_op(&g, OP_CONV1D, NULL,
+             (ref[]){input(&g, AR_F32, shape3(2, 9, 15)),
+                     input(&g, AR_F32, shape2(16, 4))},
+             2);
+    expect_error(&g, "CONV1D: w has 16 channels, x has 15");
+    graph_open(&g);
+    const ref p = input(&g, AR_F32, shape4(2, 9, 4, 8));
+    const ref o = input(&g, AR_F32, shape4(2, 9, 6, 5));
+    graph_op(&g, OP_SCAN, NULL,
+             (ref[]){p, p, o, input(&g, AR_F32, shape3(2, 9, 6))}, 4);
+    expect_error(&g, "SCAN: q [2, 9, 4, 8] and v [2, 9, 6, 5] do not agree");
+}

@@ -45,6 +45,9 @@ static const char *const golden_models[] = {
     "deepseek_v3_dense",
     "deepseek_v3_halves",
     "deepseek_v3",
+    "mamba2",
+    "mamba2_limits",
+    "qwen3_next_dense",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 

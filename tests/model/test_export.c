@@ -73,6 +73,8 @@ void test_export_and_back(void **state) {
         there_and_back(exact[i], 0);
     there_and_back("gemma", 2.5e-7); /* 1 + w is rounded */
     there_and_back("nemotron", 2.5e-7);
+    there_and_back("mamba2", 2.5e-7); /* so is -exp(A) */
+    there_and_back("qwen3_next_dense", 2.5e-7);
 }
 
 /* q of llama: rows i and i + D/2 of a head become neighbours. */

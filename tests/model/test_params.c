@@ -16,6 +16,32 @@ static int64_t count_of(const char *preset) {
     return n;
 }
 
+static int64_t count_in(const char *json) {
+    model_config c;
+    param_list p;
+    assert_ok(config_parse(&c, json, strlen(json), err));
+    assert_ok(params_build(&p, &c, AR_F32, err));
+    const int64_t n = p.count;
+    params_close(&p);
+    return n;
+}
+
+/* Counted by transformers. */
+void test_params_counts_scan(void **state) {
+    (void)state;
+    assert_int_equal(count_in("{\"model_type\": \"mamba2\"}"), 7285403648);
+    assert_int_equal(
+        count_in("{\"model_type\": \"mamba2\", \"hidden_size\": 768, "
+                 "\"num_hidden_layers\": 24, \"num_heads\": 24, "
+                 "\"n_groups\": 1, \"vocab_size\": 50288, "
+                 "\"tie_word_embeddings\": true}"),
+        128989632);
+    assert_int_equal(
+        count_in("{\"model_type\": \"qwen3_next\", \"num_experts\": 0, "
+                 "\"num_hidden_layers\": 8}"),
+        1156026496);
+}
+
 void test_params_counts(void **state) {
     (void)state;
     assert_int_equal(count_of("gpt2-124m"), 124439808);

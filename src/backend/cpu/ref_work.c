@@ -11,6 +11,23 @@ static int64_t attention_rows(const op_call *c, int n_d, int n_e) {
     return n_d * last(&c->in[0]) + n_e * last(&c->in[2]);
 }
 
+/* States of SCAN_DX: dS, those before each chunk, those of one chunk. */
+static int64_t scan_states(int64_t T) {
+    int64_t chunk = 1;
+    while (chunk * chunk < T) chunk++;
+    return 1 + (T + chunk - 1) / chunk + chunk + 1;
+}
+
+/* Of scans: q, k, v, u of a token, and states [K, V]. */
+static int64_t scan_doubles(enum op_id op, const op_call *c) {
+    if (op != OP_SCAN && op != OP_SCAN_DX && op != OP_SCAN_ROWS) return 0;
+    const tensor *q = &c->in[op == OP_SCAN_ROWS];
+    const int64_t K = last(q), V = last(q + 2);
+    int64_t states = op == OP_SCAN; /* by row they are in the pool */
+    if (op == OP_SCAN_DX) states = scan_states(q->dim[1]);
+    return 2 * (K + V) + states * K * V;
+}
+
 /* ORDER: the layouts in ref/ref_*.c */
 static int64_t n_doubles(enum op_id op, const op_call *c) {
     const tensor *in = c->in;
@@ -31,7 +48,7 @@ static int64_t n_doubles(enum op_id op, const op_call *c) {
         return 2 * last(&in[0]) + 3 * last(&in[2]);
     case OP_XENT: return 2 * last(&in[0]) + in[1].dim[0]; /* x, w; z */
     case OP_XENT_DXW: /* x, w, dx; z */ return 3 * last(&in[0]) + in[1].dim[0];
-    default: return 0;
+    default: return scan_doubles(op, c);
     }
 }
 

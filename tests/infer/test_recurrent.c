@@ -1,0 +1,260 @@
+/* test_recurrent.c - engines of models with states: however a text is cut,
+ * whatever runs beside it, and wherever it goes back to, the bits are those of
+ * a text fed once. */
+#include "base/mem.h"
+#include "base/rng.h"
+#include "infer/infer.h"
+#include "tests/model/golden_io.h"
+
+enum { V = 160, MOST = 250 };
+
+static const char *const names[] = {"mamba2", "mamba2_limits",
+                                    "qwen3_next_dense"};
+enum { N_NAMES = sizeof names / sizeof *names };
+
+typedef struct fixture {
+    model *m;
+    engine *e;
+} fixture;
+
+static void open_engine(fixture *f, const char *path, engine_options o) {
+    assert_ok(model_open(&f->m, path, err));
+    assert_ok(engine_open(&f->e, f->m, &o, err));
+}
+
+static void close_engine(fixture *f) {
+    engine_close(f->e);
+    model_close(f->m);
+}
+
+static engine_options on(const char *where, int64_t snapshots) {
+    engine_options o = engine_options_default();
+    o.device = where;
+    o.max_tokens = 2048;
+    o.max_sessions = 6;
+    o.snapshots = snapshots;
+    return o;
+}
+
+static void some_ids(int32_t *ids, int64_t n, int seed) {
+    for (int64_t i = 0; i < n; i++)
+        ids[i] = (int32_t)(rng_uniform((uint64_t)seed, 1, (uint64_t)i) * V);
+}
+
+/* Logits [n, V] of a text fed in pieces of `piece`. */
+static void feed_in_pieces(engine *e, const int32_t *ids, int64_t n,
+                           int64_t piece, double *y) {
+    session *s;
+    assert_ok(session_open(&s, e, err));
+    for (int64_t i = 0; i < n; i += piece) {
+        const int64_t m = n - i < piece ? n - i : piece;
+        assert_ok(session_feed(s, ids + i, m, true, y + i * V, err));
+    }
+    session_close(s);
+}
+
+void test_recurrent_pieces(void **state) {
+    (void)state;
+    enum { N = 90 };
+    static double whole[N * V], cut[N * V];
+    int32_t ids[N];
+    some_ids(ids, N, 1);
+    const int64_t pieces[] = {1, 3, 7, 33};
+    for (int k = 0; k < N_NAMES; k++) {
+        fixture f;
+        open_engine(&f, golden_model(names[k], ""), on("cpu", 2));
+        feed_in_pieces(f.e, ids, N, N, whole);
+        for (int i = 0; i < 4; i++) {
+            feed_in_pieces(f.e, ids, N, pieces[i], cut);
+            assert_memory_equal(whole, cut, sizeof whole);
+        }
+        close_engine(&f);
+    }
+}
+
+/* Texts of different lengths, advanced together. */
+static void check_batch(const char *name) {
+    enum { S = 5, N = 20 };
+    fixture f;
+    session *s[S];
+    int32_t ids[S][N], next[S];
+    static double alone[S][N * V], y[S * V];
+    open_engine(&f, golden_model(name, ""), on("cpu", 1));
+    for (int i = 0; i < S; i++) {
+        some_ids(ids[i], N, i + 2);
+        feed_in_pieces(f.e, ids[i], N, N, alone[i]);
+        assert_ok(session_open(&s[i], f.e, err));
+        if (i) assert_ok(session_feed(s[i], ids[i], i, false, NULL, err));
+    }
+    for (int step = 0; step < N - S; step++) {
+        for (int i = 0; i < S; i++) next[i] = ids[i][i + step];
+        assert_ok(engine_step(f.e, s, next, S, y, err));
+        for (int i = 0; i < S; i++)
+            assert_memory_equal(y + i * V, alone[i] + (i + step) * V,
+                                V * sizeof *y);
+    }
+    for (int i = 0; i < S; i++) session_close(s[i]);
+    close_engine(&f);
+}
+
+void test_recurrent_batch(void **state) {
+    (void)state;
+    for (int k = 0; k < N_NAMES; k++) check_batch(names[k]);
+}
+
+/* Some text, and what a session that never went further says of its end. */
+typedef struct walk {
+    fixture f;
+    session *s, *other;
+    int32_t ids[MOST];
+    int64_t n;
+    uint64_t draws;
+} walk;
+
+static int64_t draw(walk *w, int64_t most) {
+    return (int64_t)(rng_uniform(7, 3, w->draws++) * (double)most);
+}
+
+static void compare_end(walk *w, const double *y) {
+    double want[V];
+    session *fresh;
+    assert_ok(session_open(&fresh, w->f.e, err));
+    assert_ok(session_feed(fresh, w->ids, w->n, false, want, err));
+    session_close(fresh);
+    assert_memory_equal(y, want, sizeof want);
+}
+
+/* Go back somewhere, then on with other tokens, fed or stepped. */
+static void one_leg(walk *w) {
+    double y[2 * V];
+    const bool far = draw(w, 4) == 0;
+    const int64_t back = draw(w, far ? w->n + 1 : 20);
+    w->n = back < w->n ? w->n - back : 0;
+    session_rewind(w->s, w->n);
+    assert_int_equal(session_length(w->s), w->n);
+    int64_t more = 1 + draw(w, far ? 120 : 30);
+    if (more > MOST - w->n) more = MOST - w->n;
+    for (int64_t i = 0; i < more; i++) w->ids[w->n + i] = (int32_t)draw(w, V);
+    if (draw(w, 2) && more > 0) {
+        assert_ok(session_feed(w->s, w->ids + w->n, more, false, y, err));
+        w->n += more;
+        compare_end(w, y);
+        return;
+    }
+    session *both[] = {w->other, w->s};
+    for (int64_t i = 0; i < more && i < 9; i++) {
+        const int32_t next[] = {(int32_t)draw(w, V), w->ids[w->n]};
+        assert_ok(engine_step(w->f.e, both, next, 2, y, err));
+        w->n++;
+    }
+    if (more > 0) compare_end(w, y + V);
+}
+
+static void check_walk(const char *name, int64_t snapshots) {
+    walk w = {.draws = (uint64_t)snapshots * 1000};
+    open_engine(&w.f, golden_model(name, ""), on("cpu", snapshots));
+    assert_ok(session_open(&w.other, w.f.e, err));
+    assert_ok(session_open(&w.s, w.f.e, err));
+    for (int leg = 0; leg < 25; leg++) {
+        if (session_length(w.other) > 200) session_rewind(w.other, 100);
+        one_leg(&w);
+    }
+    session_close(w.s);
+    session_close(w.other);
+    close_engine(&w.f);
+}
+
+void test_recurrent_rewind(void **state) {
+    (void)state;
+    for (int k = 0; k < N_NAMES; k++)
+        for (int64_t snapshots = 1; snapshots <= 4; snapshots += 3)
+            check_walk(names[k], snapshots);
+}
+
+/* A session that is opened again has nothing of the text before. */
+void test_recurrent_reopen(void **state) {
+    (void)state;
+    enum { N = 80 };
+    static double first[N * V], again[N * V];
+    int32_t ids[N], others[N];
+    some_ids(ids, N, 5);
+    some_ids(others, N, 6);
+    fixture f;
+    open_engine(&f, golden_model("mamba2", ""), on("cpu", 2));
+    feed_in_pieces(f.e, ids, N, N, first);
+    feed_in_pieces(f.e, others, N, 70, again);
+    feed_in_pieces(f.e, ids, N, 11, again);
+    assert_memory_equal(first, again, sizeof first);
+    close_engine(&f);
+}
+
+/* Files as converters write them give what was recorded of the folders. */
+static void check_gguf(const char *name, const char *where, double tolerance) {
+    char file[128];
+    fixture f;
+    snprintf(file, sizeof file, "gguf/%s.gguf", name);
+    open_engine(&f, test_golden(file), on(where, 1));
+    json_t *io = golden_json(golden_model(name, "io.json"));
+    const json_t *prompts = json_object_get(io, "prompts");
+    for (size_t k = 0; k < json_array_size(prompts); k++) {
+        int32_t ids[MOST];
+        double y[V];
+        session *s;
+        const int64_t n = golden_ids(json_array_get(prompts, k), ids, MOST);
+        assert_ok(session_open(&s, f.e, err));
+        assert_ok(session_feed(s, ids, n, false, y, err));
+        golden_compare(json_array_get(json_object_get(io, "last_logits"), k), y,
+                       tolerance);
+        session_close(s);
+    }
+    json_decref(io);
+    close_engine(&f);
+}
+
+/* -exp(A), 1 + w and the norms' epsilon are floats in the file. */
+void test_recurrent_gguf(void **state) {
+    (void)state;
+    check_gguf("mamba2", "cpu", 5e-4);
+    check_gguf("mamba2", "reference-f64", 1e-5);
+    check_gguf("qwen3_next_dense", "cpu", 5e-4);
+    check_gguf("qwen3_next_dense", "reference-f64", 1e-5);
+}
+
+/* Once open nothing is taken, not even to go back. */
+static void use_without_memory(engine *e) {
+    int32_t ids[100];
+    double y[V];
+    session *s;
+    some_ids(ids, 100, 3);
+    mem_fail_at(1, 1);
+    const ar_status open = session_open(&s, e, NULL);
+    const ar_status fed = session_feed(s, ids, 100, false, y, NULL);
+    session_rewind(s, 70);
+    const ar_status again = session_feed(s, ids, 9, false, y, NULL);
+    session_close(s);
+    mem_fail_at(0, 0);
+    assert_int_equal(open, AR_OK);
+    assert_int_equal(fed, AR_OK);
+    assert_int_equal(again, AR_OK);
+}
+
+/* Whatever allocation fails, opening says so. */
+void test_recurrent_nomem(void **state) {
+    (void)state;
+    model *m;
+    engine *e = NULL;
+    int64_t n = 1;
+    const engine_options o = on("cpu", 2);
+    assert_ok(model_open(&m, golden_model("qwen3_next_dense", ""), err));
+    for (; !e; n += n < 60 ? 1 : 97) {
+        ar_error err = {0};
+        mem_fail_at(n, 1);
+        const ar_status status = engine_open(&e, m, &o, &err);
+        mem_fail_at(0, 0);
+        assert_int_equal(status, e ? AR_OK : AR_NOMEM);
+    }
+    assert_true(n > 60);
+    use_without_memory(e);
+    engine_close(e);
+    model_close(m);
+}
