@@ -77,6 +77,24 @@ void test_moe_blocks_gguf(void **state) {
     json_decref(io);
 }
 
+/* And as a folder of plain numbers, [E, in, out]. */
+void test_moe_unpacked(void **state) {
+    (void)state;
+    char folder[600];
+    model *m, *f;
+    const export_options as_they_are = {0};
+    json_t *io = golden_json(golden_model("gpt_oss_mxfp4", "io.json"));
+    snprintf(folder, sizeof folder, "%s/m", test_folder());
+    assert_ok(model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
+    assert_ok(export_folder(m, folder, &as_they_are, err));
+    assert_ok(model_open(&f, folder, err));
+    assert_true(f->config.experts_turned);
+    check_text(f, io, "reference-f64", 1e-8);
+    model_close(f);
+    model_close(m);
+    json_decref(io);
+}
+
 /* ---- GGUF files from before stacks: a tensor for each expert ---- */
 
 /* "blk.3.ffn_up_exps.weight" to "blk.3.ffn_up.7.weight"; false for others. */
