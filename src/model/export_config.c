@@ -174,7 +174,8 @@ static bool same_experts(const model_config *a, const model_config *b) {
     return a->n_experts == b->n_experts &&
            a->n_experts_used == b->n_experts_used &&
            a->n_ff_expert == b->n_ff_expert &&
-           a->n_shared_experts == b->n_shared_experts &&
+           config_shared_width(a) == config_shared_width(b) &&
+           a->shared_gate == b->shared_gate &&
            a->bias_experts == b->bias_experts && a->sinks == b->sinks &&
            near(a->gate_limit, b->gate_limit) &&
            near(a->gate_alpha, b->gate_alpha) && near(a->clip_qkv, b->clip_qkv);

@@ -16,8 +16,9 @@ static double layer_weights(const model_config *c, int64_t l) {
     double n = C * (HD + 2 * GD) + HD * C;
     if (config_is_moe(c, l))
         n += C * (double)c->n_experts +
-             3 * C * (double)c->n_ff_expert *
-                 (double)(c->n_experts_used + c->n_shared_experts);
+             3 * C *
+                 ((double)c->n_ff_expert * (double)c->n_experts_used +
+                  (double)config_shared_width(c));
     else
         n += (c->gated ? 3 : 2) * C * F;
     if (config_has_value_embed(c, l))

@@ -35,7 +35,7 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     const int64_t HD = c->n_heads * c->head_dim;
     const int64_t GD = c->n_kv_heads * c->head_dim;
     const int64_t E = c->n_experts, FE = c->n_ff_expert;
-    const int64_t FS = c->n_shared_experts * FE;
+    const int64_t FS = config_shared_width(c);
     const bool MOE = l >= 0 && config_is_moe(c, l);
     const bool PRE = c->branch_norm != BRANCH_POST;
     const bool MLP_PRE = PRE && (!c->parallel || c->two_norms);
@@ -112,7 +112,15 @@ static void set_init(param_spec *s, const model_config *c,
     }
 }
 
-static shape shape_of(const model_config *c, const role_facts *f) {
+static bool may_be_blocks(const role_facts *f, enum param_role role) {
+    return f->form != FORM_VECTOR && f->init != CLASS_BIAS &&
+           f->init != CLASS_POS_EMBED && role != ROLE_ROUTER &&
+           role != ROLE_SHARED_ROUTER;
+}
+
+static shape shape_of(const model_config *c, enum param_role role,
+                      const role_facts *f) {
+    if (role == ROLE_SHARED_ROUTER && c->gguf) return shape1(f->columns);
     if (f->form == FORM_VECTOR) return shape1(f->rows);
     if (f->form == FORM_STACK && c->experts_turned)
         return shape3(c->n_experts, f->columns, f->rows);
@@ -139,10 +147,9 @@ static ar_status add(param_list *out, const model_config *c, ar_type t,
     param_spec *s = &out->spec[out->n];
     s->role = role;
     s->layer = layer;
-    s->shape = shape_of(c, &f);
+    s->shape = shape_of(c, role, &f);
     s->matrix = f.form == FORM_LINEAR && f.place == PLACE_LAYER;
-    s->blocks = f.form != FORM_VECTOR && f.init != CLASS_BIAS &&
-                f.init != CLASS_POS_EMBED && role != ROLE_ROUTER;
+    s->blocks = may_be_blocks(&f, role);
     s->turned = f.form == FORM_STACK && c->experts_turned;
     set_name(s->name, pattern, layer);
     const char *parts = parts_of(out->names, role);

@@ -38,6 +38,7 @@ static const char *const golden_models[] = {
     "mixtral",
     "qwen3_moe",
     "olmoe",
+    "qwen2_moe",
     "glm4_moe",
     "gpt_oss",
 };
