@@ -71,6 +71,7 @@ enum window_rule {
     WINDOWS_PERIOD,   /* all but every window_period-th */
     WINDOWS_LATE,     /* from window_first on, if use_sliding_window */
     WINDOWS_UNTURNED, /* those without RoPE, if use_sliding_window */
+    WINDOWS_EARLY,    /* even ones before window_first, if use_sliding_window */
     WINDOWS_SWITCHED  /* every layer, if use_sliding_window */
 };
 /* How a layer turns q and k. */
@@ -158,6 +159,8 @@ typedef struct model_config {
     unsigned moe_keys; /* set of moe_layout: keys of moe_keys.def */
     int64_t n_experts, n_experts_used, n_ff_expert; /* E, k, F of each */
     int64_t n_shared_experts; /* run for every token, as one MLP */
+    int64_t n_ff_shared;      /* its width; 0 = as many times n_ff_expert */
+    bool shared_gate;         /* times sigmoid of x by a vector */
     int64_t n_expert_groups, n_groups_used; /* 1 = no groups */
     int64_t dense_first, sparse_step;       /* rules for moe[l] */
     bool moe[MAX_LAYERS];                   /* layer l has experts */
@@ -218,6 +221,12 @@ typedef struct model_config {
 static inline bool config_is_moe(const model_config *c, int64_t l) {
     return l >= 0 && c->n_experts > 0 && c->moe[l];
 }
+/* Width of the MLP that every token has beside its experts; 0 = none. */
+static inline int64_t config_shared_width(const model_config *c) {
+    return c->n_ff_shared ? c->n_ff_shared
+                          : c->n_shared_experts * c->n_ff_expert;
+}
+bool config_uses_experts(const model_config *c); /* in any layer */
 /* Every other layer, the last one included. */
 static inline bool config_has_value_embed(const model_config *c, int64_t l) {
     return c->value_embeds && l % 2 == (c->n_layers - 1) % 2;

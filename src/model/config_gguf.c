@@ -80,10 +80,11 @@ static ar_status find_arch(source *s, ar_error *err) {
             return AR_OK;
         }
     }
-    if (s->arch) /* none of this name has experts, or all have */
+    if (s->arch && !has_experts(s)) return AR_OK; /* dense in every layer */
+    if (s->arch)
         return error_set(err, AR_UNSUPPORTED,
-                         "general.architecture \"%s\" with %s experts",
-                         s->arch->name, has_experts(s) ? "such" : "no");
+                         "general.architecture \"%s\" with experts",
+                         s->arch->name);
     return error_set(err, AR_UNSUPPORTED,
                      "general.architecture \"%.*s\" is not known",
                      (int)(name.size < 64 ? name.size : 64), name.data);

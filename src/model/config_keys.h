@@ -48,6 +48,7 @@ enum moe_layout {
     MOE_KEYS_CLAMP = 64,    /* swiglu_limit */
     MOE_KEYS_CLIP = 128,    /* clip_qkv */
     MOE_KEYS_QK_NORM = 256, /* use_qk_norm */
+    MOE_KEYS_QWEN2 = 1024,  /* shared_expert_intermediate_size, qkv_bias */
     MOE_KEYS_SCORES = 512,  /* scoring_func, topk_method */
 };
 /* null is the same as a key left out, but for _NONE: there it is 0. */

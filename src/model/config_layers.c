@@ -54,10 +54,14 @@ static ar_status read_period(model_config *c, const json_t *root,
 static ar_status read_width(model_config *c, const json_t *root,
                             ar_error *err) {
     const json_t *w = json_object_get(root, "sliding_window");
-    if (json_is_null(w)) c->sliding_window = 0;
-    TRY(config_get_int(root, "sliding_window", &c->sliding_window, err));
     bool use = c->window_rule < WINDOWS_LATE;
     if (!use) TRY(config_get_bool(root, "use_sliding_window", &use, err));
+    /* Files of Qwen2-MoE say 0 where it is switched off. */
+    const bool off = !use && c->window_rule == WINDOWS_EARLY &&
+                     json_is_integer(w) && !json_integer_value(w);
+    if (json_is_null(w)) c->sliding_window = 0;
+    if (!off)
+        TRY(config_get_int(root, "sliding_window", &c->sliding_window, err));
     if (!use) c->sliding_window = 0;
     TRY(read_period(c, root, err));
     const json_t *first = config_get(root, "max_window_layers");
@@ -95,6 +99,7 @@ static bool slides(const model_config *c, int64_t l) {
     case WINDOWS_OWN: return false;
     case WINDOWS_ALL:
     case WINDOWS_SWITCHED: return true;
+    case WINDOWS_EARLY: return l % 2 == 0 && l < c->window_first;
     case WINDOWS_PERIOD: return (l + 1) % c->window_period != 0;
     case WINDOWS_LATE: return l >= c->window_first;
     case WINDOWS_UNTURNED: return c->rope_use[l] == ROPE_USE_NONE;
@@ -183,7 +188,7 @@ static int write_sliding(json_t *o, const model_config *c) {
     if (c->window_rule == WINDOWS_PERIOD)
         bad |= json_object_set_new(o, "sliding_window_pattern",
                                    json_integer(c->window_period));
-    if (c->window_rule == WINDOWS_LATE)
+    if (c->window_rule == WINDOWS_LATE || c->window_rule == WINDOWS_EARLY)
         bad |= json_object_set_new(o, "max_window_layers",
                                    json_integer(c->window_first));
     if (c->window_rule >= WINDOWS_LATE)

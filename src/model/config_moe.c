@@ -179,9 +179,26 @@ static ar_status check_groups(const model_config *c, ar_error *err) {
     return AR_OK;
 }
 
+static ar_status check_numbers(const model_config *c, ar_error *err) {
+    if (isfinite(c->routed_scale) && c->gate_limit >= 0 &&
+        isfinite(c->gate_alpha) && c->clip_qkv >= 0)
+        return AR_OK;
+    return error_set(err, AR_RANGE,
+                     "routed_scaling_factor %g, swiglu_limit %g, swiglu_alpha "
+                     "%g or clip_qkv %g",
+                     c->routed_scale, c->gate_limit, c->gate_alpha,
+                     c->clip_qkv);
+}
+
+bool config_uses_experts(const model_config *c) {
+    for (int64_t l = 0; l < c->n_layers; l++)
+        if (config_is_moe(c, l)) return true;
+    return false;
+}
+
 ar_status config_check_moe(const model_config *c, ar_error *err) {
     const int64_t most = 1 << 12;
-    if (c->n_experts == 0) return AR_OK;
+    if (!config_uses_experts(c)) return AR_OK;
     if (c->n_experts < 0 || c->n_experts > most)
         return error_set(err, AR_RANGE, "%lld experts, not 0 .. %lld",
                          (long long)c->n_experts, (long long)most);
@@ -192,16 +209,12 @@ ar_status config_check_moe(const model_config *c, ar_error *err) {
     if (c->n_ff_expert < 1 || c->n_ff_expert > 1 << 24)
         return error_set(err, AR_RANGE, "moe_intermediate_size is %lld",
                          (long long)c->n_ff_expert);
-    if (c->n_shared_experts < 0 || c->n_shared_experts > most)
-        return error_set(err, AR_RANGE, "n_shared_experts is %lld",
-                         (long long)c->n_shared_experts);
-    if (!isfinite(c->routed_scale) || !(c->gate_limit >= 0) ||
-        !isfinite(c->gate_alpha) || !(c->clip_qkv >= 0))
-        return error_set(err, AR_RANGE,
-                         "routed_scaling_factor %g, swiglu_limit %g, "
-                         "swiglu_alpha %g or clip_qkv %g",
-                         c->routed_scale, c->gate_limit, c->gate_alpha,
-                         c->clip_qkv);
+    if (c->n_shared_experts < 0 || c->n_shared_experts > most ||
+        c->n_ff_shared < 0 || c->n_ff_shared > 1 << 24)
+        return error_set(err, AR_RANGE, "%lld shared experts of width %lld",
+                         (long long)c->n_shared_experts,
+                         (long long)c->n_ff_shared);
+    TRY(check_numbers(c, err));
     return check_groups(c, err);
 }
 

@@ -131,39 +131,11 @@ static ar_status read_kinds(model_config *c, const json_t *root,
     return AR_OK;
 }
 
-/* Every layer must have a plain MLP. */
-static ar_status check_dense(const model_config *c, const json_t *root,
-                             ar_error *err) {
-    const json_t *only = config_get(root, "mlp_only_layers");
-    const json_t *experts = config_get(root, "num_experts");
-    int64_t step = 1;
-    TRY(config_get_int(root, "decoder_sparse_step", &step, err));
-    if (step < 1)
-        return error_set(err, AR_RANGE, "decoder_sparse_step is %lld",
-                         (long long)step);
-    if (experts && json_is_integer(experts) && json_integer_value(experts) == 0)
-        return AR_OK;
-    for (int64_t l = step - 1; l < c->n_layers; l += step) {
-        bool listed = false;
-        for (size_t i = 0; i < json_array_size(only); i++)
-            listed |= json_integer_value(json_array_get(only, i)) == l &&
-                      json_is_integer(json_array_get(only, i));
-        if (!listed)
-            return error_set(err, AR_UNSUPPORTED,
-                             "layer %lld is a mixture of experts "
-                             "(decoder_sparse_step, mlp_only_layers)",
-                             (long long)l);
-    }
-    return AR_OK;
-}
-
 ar_status config_read_scan(model_config *c, const json_t *root, ar_error *err) {
     switch (c->layer_rule) {
     case LAYERS_ATTENTION: break;
     case LAYERS_MAMBA2: return read_mamba2(c, root, err);
-    case LAYERS_DELTA:
-        if (!c->gguf) TRY(check_dense(c, root, err));
-        return read_kinds(c, root, err);
+    case LAYERS_DELTA: return read_kinds(c, root, err);
     }
     return AR_OK;
 }
@@ -187,7 +159,6 @@ static int write_kinds(json_t *o, const model_config *c) {
     json_t *a = json_array();
     int bad = json_object_set_new(o, "full_attention_interval",
                                   json_integer(c->full_interval));
-    bad |= json_object_set_new(o, "num_experts", json_integer(0));
     for (int64_t l = 0; l < c->n_layers; l++)
         bad |= json_array_append_new(
             a, json_string(c->layer_kind[l] == LAYER_ATTENTION

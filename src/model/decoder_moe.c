@@ -148,7 +148,7 @@ static ref chosen(const decoder_state *s, ref x, ref ids, int layer) {
     return experts(s, activate(s, gate, up), ids, ROLE_EXPERTS_DOWN, layer);
 }
 
-/* The experts that every token has: [R, C]. */
+/* The MLP that every token has beside its experts: [R, C]. */
 static ref shared(const decoder_state *s, ref x, int layer) {
     graph *g = s->g;
     const struct matmul_attr *m = &s->d->matmul;
@@ -156,8 +156,13 @@ static ref shared(const decoder_state *s, ref x, int layer) {
         graph_linear(g, x, decoder_param(s, ROLE_SHARED_GATE, layer), 0, m);
     const ref up =
         graph_linear(g, x, decoder_param(s, ROLE_SHARED_UP, layer), 0, m);
-    return graph_linear(g, graph_gated(g, s->c->act, gate, up),
-                        decoder_param(s, ROLE_SHARED_DOWN, layer), 0, m);
+    const ref y = graph_linear(g, graph_gated(g, s->c->act, gate, up),
+                               decoder_param(s, ROLE_SHARED_DOWN, layer), 0, m);
+    if (!s->c->shared_gate) return y;
+    const ref w = graph_reshape(g, decoder_param(s, ROLE_SHARED_ROUTER, layer),
+                                shape2(1, s->c->n_embd));
+    return graph_mul(
+        g, y, graph_unary(g, UNARY_SIGMOID, graph_linear(g, x, w, 0, m)));
 }
 
 ref decoder_moe(const decoder_state *s, ref x, int layer) {
@@ -169,6 +174,6 @@ ref decoder_moe(const decoder_state *s, ref x, int layer) {
     ref y = graph_mul(g, w, chosen(s, x, r.ids, layer));
     y = graph_reshape(g, graph_reduce(g, REDUCE_SUM, y, 1),
                       shape2(s->rows, c->n_embd));
-    if (c->n_shared_experts > 0) y = graph_add(g, y, shared(s, x, layer));
+    if (config_shared_width(c) > 0) y = graph_add(g, y, shared(s, x, layer));
     return y;
 }

@@ -69,7 +69,7 @@ static int make_extras(extra out[MOST_EXTRAS], const model_config *c) {
 /* The nearest to the type asked for that the tensor and the format can have. */
 static ar_type possible(const export_tensor *t, ar_type type, bool to_gguf) {
     const shape *s = &t->spec->shape;
-    if (to_gguf && params_is_small(t->spec)) return AR_F32;
+    if (to_gguf && (s->rank < 2 || !t->spec->blocks)) return AR_F32;
     if (type == AR_F16 || type == AR_BF16) return type;
     const bool kept = type == t->from.type &&
                       (t->form == EXPORT_SAME || t->form == EXPORT_EXPERTS);

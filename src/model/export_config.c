@@ -217,21 +217,17 @@ static bool same_experts(const model_config *a, const model_config *b) {
     return a->n_experts == b->n_experts &&
            a->n_experts_used == b->n_experts_used &&
            a->n_ff_expert == b->n_ff_expert &&
-           a->n_shared_experts == b->n_shared_experts &&
+           config_shared_width(a) == config_shared_width(b) &&
+           a->shared_gate == b->shared_gate &&
            a->bias_experts == b->bias_experts && a->sinks == b->sinks &&
            near(a->gate_limit, b->gate_limit) &&
            near(a->gate_alpha, b->gate_alpha) && near(a->clip_qkv, b->clip_qkv);
 }
 
-static bool uses_experts(const model_config *c) {
-    for (int64_t l = 0; l < c->n_layers; l++)
-        if (config_is_moe(c, l)) return true;
-    return false;
-}
-
 static bool same_mixtures(const model_config *a, const model_config *b) {
-    if (uses_experts(a) != uses_experts(b)) return false;
-    return !uses_experts(a) || (same_experts(a, b) && same_routing(a, b));
+    if (config_uses_experts(a) != config_uses_experts(b)) return false;
+    return !config_uses_experts(a) ||
+           (same_experts(a, b) && same_routing(a, b));
 }
 
 static bool same_scales(const model_config *a, const model_config *b) {

@@ -29,7 +29,9 @@ static ar_status open_stack(stack *s, const export_tensor *t, ar_error *err) {
     s->n_in = table ? 1 : from->shape.dim[2 - turned];
     if (t->type == t->from.type && quant_is_block(t->type)) s->type = t->type;
     s->size = ar_type_size(s->type, shape_count(&from->shape));
-    const int64_t n = table ? s->n_out / t->step : s->n_in;
+    const int64_t n = table             ? s->n_out / t->step
+                      : t->spec->turned ? s->n_out
+                                        : s->n_in;
     s->data = mem_block_alloc(s->size);
     s->row = mem_new(float, n);
     s->bytes = mem_alloc(ar_type_size(t->type, n));
@@ -54,20 +56,24 @@ static bool put_numbers(const stack *s, int64_t n, export_put *put,
     return ok;
 }
 
-/* The inputs of output o of expert e. */
-static bool put_output(const stack *s, int64_t e, int64_t o, export_put *put,
-                       void *file) {
-    const int64_t row = e * s->n_out + o;
+/* Row r of expert e as it is written: the inputs of an output, or where that is
+ * turned the outputs of an input. */
+static bool put_row(const stack *s, int64_t e, int64_t r, export_put *put,
+                    void *file) {
+    const int64_t row = e * s->n_out + r;
     if (s->type != AR_F32) {
         put(file, (const char *)s->data + ar_type_size(s->type, row * s->n_in),
             ar_type_size(s->type, s->n_in));
         return true;
     }
+    const bool turned = s->t->spec->turned;
+    const bool across = turned != s->t->src_spec->turned;
+    const int64_t n = turned ? s->n_out : s->n_in; /* written */
+    const int64_t ld = across ? s->n_in + s->n_out - n : n;
     const float *x = (const float *)s->data + e * s->n_out * s->n_in;
-    for (int64_t i = 0; i < s->n_in; i++)
-        s->row[i] =
-            s->t->src_spec->turned ? x[i * s->n_out + o] : x[o * s->n_in + i];
-    return put_numbers(s, s->n_in, put, file);
+    for (int64_t i = 0; i < n; i++)
+        s->row[i] = across ? x[i * ld + r] : x[r * ld + i];
+    return put_numbers(s, n, put, file);
 }
 
 /* Row e of a table of biases. */
@@ -89,8 +95,9 @@ ar_status export_experts(const export_tensor *t, export_put *put, void *file,
             ok = put_biases(&s, e, put, file);
             continue;
         }
-        for (int64_t o = t->first; ok && o < s.n_out; o += t->step)
-            ok = put_output(&s, e, o, put, file);
+        const int64_t rows = t->spec->turned ? s.n_in : s.n_out;
+        for (int64_t r = t->first; ok && r < rows; r += t->step)
+            ok = put_row(&s, e, r, put, file);
     }
     if (status == AR_OK && !ok)
         status = error_set(err, AR_UNSUPPORTED, "\"%s\" cannot become %s",

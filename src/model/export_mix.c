@@ -52,7 +52,7 @@ static ar_type fitting(ar_type t, int64_t columns) {
 }
 
 ar_type export_mix_choose(export_mix *mix, const param_spec *s) {
-    if (params_is_small(s)) return AR_F32;
+    if (s->shape.rank < 2 || !s->blocks) return AR_F32;
     ar_type want = mix->rest;
     if (s->role == ROLE_EMBED || s->role == ROLE_HEAD) want = mix->ends;
     if (s->role == ROLE_V || s->role == ROLE_DOWN ||

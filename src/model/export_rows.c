@@ -58,7 +58,7 @@ static ar_status find_source(export_tensor *t, const model *m, ar_error *err) {
     const param_spec *from = i >= 0   ? &m->params.spec[i]
                              : joined ? find_joined(t, m)
                                       : find_fused(t, m);
-    if (!from || t->spec->turned)
+    if (!from)
         return error_set(err, AR_UNSUPPORTED,
                          "the model has no weight of the form of \"%s\"",
                          t->spec->name);
@@ -66,7 +66,8 @@ static ar_status find_source(export_tensor *t, const model *m, ar_error *err) {
     t->src_spec = from;
     t->from = params_source(from, m->files);
     t->src = t->from.tensor;
-    if (t->from.kind == PARAM_MXFP4 || from->turned) t->form = EXPORT_EXPERTS;
+    if (t->from.kind == PARAM_MXFP4 || from->turned != t->spec->turned)
+        t->form = EXPORT_EXPERTS;
     if (t->src) return AR_OK;
     return error_set(err, AR_FORMAT, "there is nothing for \"%s\"",
                      t->spec->name);

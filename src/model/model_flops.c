@@ -50,8 +50,9 @@ static double layer_weights(const model_config *c, int64_t l) {
                                                    : scan_weights(c, l);
     if (config_is_moe(c, l))
         n += C * (double)c->n_experts +
-             3 * C * (double)c->n_ff_expert *
-                 (double)(c->n_experts_used + c->n_shared_experts);
+             3 * C *
+                 ((double)c->n_ff_expert * (double)c->n_experts_used +
+                  (double)config_shared_width(c));
     else if (!c->no_mlp)
         n += (c->gated ? 3 : 2) * C * F;
     if (config_has_value_embed(c, l))

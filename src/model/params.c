@@ -54,7 +54,7 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     const int64_t HD = c->n_heads * c->head_dim;
     const int64_t GD = c->n_kv_heads * c->head_dim;
     const int64_t E = c->n_experts, FE = c->n_ff_expert;
-    const int64_t FS = c->n_shared_experts * FE;
+    const int64_t FS = config_shared_width(c);
     const bool MOE = l >= 0 && config_is_moe(c, l);
     const bool LATENT = c->attn_kind == ATTN_LATENT;
     const bool Q_LORA = LATENT && c->q_lora_rank > 0;
@@ -137,21 +137,34 @@ static void set_init(param_spec *s, const model_config *c,
     }
 }
 
-static shape shape_of(const model_config *c, const role_facts *f) {
-    if (f->form == FORM_VECTOR) return shape1(f->rows);
-    if (f->form == FORM_STACK && c->experts_turned)
-        return shape3(c->n_experts, f->columns, f->rows);
-    if (f->form == FORM_STACK) return shape3(c->n_experts, f->rows, f->columns);
-    if (f->form == FORM_HEADS) return shape3(c->n_heads, f->rows, f->columns);
-    if (f->form == FORM_LINEAR && c->conv1d && f->place == PLACE_LAYER)
-        return shape2(f->columns, f->rows);
-    if (f->form == FORM_KERNEL && !c->gguf)
-        return shape3(f->rows, 1, f->columns);
-    if (f->form == FORM_GROUPED) {
-        if (!c->gguf || !f->columns) return shape1(f->rows);
-        return shape2(f->columns, f->rows / f->columns);
+static bool may_be_blocks(const role_facts *f, enum param_role role) {
+    const bool matrices = f->form == FORM_TABLE || f->form == FORM_LINEAR ||
+                          f->form == FORM_STACK || f->form == FORM_HEADS;
+    return matrices && f->init != CLASS_BIAS && f->init != CLASS_POS_EMBED &&
+           role != ROLE_ROUTER && role != ROLE_SHARED_ROUTER;
+}
+
+static shape shape_of_linear(const model_config *c, enum param_role role,
+                             const role_facts *f) {
+    if (role == ROLE_SHARED_ROUTER && c->gguf) return shape1(f->columns);
+    return c->conv1d && f->place == PLACE_LAYER ? shape2(f->columns, f->rows)
+                                                : shape2(f->rows, f->columns);
+}
+
+static shape shape_of(const model_config *c, enum param_role role,
+                      const role_facts *f) {
+    const int64_t m = f->rows, n = f->columns, E = c->n_experts;
+    switch (f->form) {
+    case FORM_TABLE: break;
+    case FORM_LINEAR: return shape_of_linear(c, role, f);
+    case FORM_VECTOR: return shape1(m);
+    case FORM_STACK:
+        return c->experts_turned ? shape3(E, n, m) : shape3(E, m, n);
+    case FORM_HEADS: return shape3(c->n_heads, m, n);
+    case FORM_KERNEL: return c->gguf ? shape2(m, n) : shape3(m, 1, n);
+    case FORM_GROUPED: return c->gguf && n ? shape2(n, m / n) : shape1(m);
     }
-    return shape2(f->rows, f->columns);
+    return shape2(m, n);
 }
 
 /* Append one weight: only counted while out->spec is NULL. */
@@ -171,10 +184,9 @@ static ar_status add(param_list *out, const model_config *c, ar_type t,
     param_spec *s = &out->spec[out->n];
     s->role = role;
     s->layer = layer;
-    s->shape = shape_of(c, &f);
+    s->shape = shape_of(c, role, &f);
     s->matrix = f.form == FORM_LINEAR && f.place == PLACE_LAYER;
-    s->blocks = f.form != FORM_VECTOR && f.init != CLASS_BIAS &&
-                f.init != CLASS_POS_EMBED && role != ROLE_ROUTER;
+    s->blocks = may_be_blocks(&f, role);
     s->turned = f.form == FORM_STACK && c->experts_turned;
     set_name(s->name, pattern, layer);
     const char *parts = parts_of(out->names, role);
@@ -231,12 +243,6 @@ ar_status params_build(param_list *out, const model_config *c, ar_type t,
 void params_close(param_list *p) {
     mem_free(p->spec);
     memset(p, 0, sizeof *p);
-}
-
-bool params_is_small(const param_spec *s) {
-    /* ORDER: params.def */
-    const bool of_scan = s->role >= ROLE_SCAN_CONV && s->role <= ROLE_SCAN_NORM;
-    return s->shape.rank < 2 || s->role == ROLE_POS_EMBED || of_scan;
 }
 
 int params_find(const param_list *p, enum param_role role, int layer) {

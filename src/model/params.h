@@ -61,10 +61,6 @@ void params_init(const param_spec *s, ar_type t, uint64_t seed, void *data);
 void params_init_part(const param_spec *s, ar_type t, uint64_t seed,
                       int64_t first, int64_t n, void *data);
 
-/* Is the weight kept in full in quantised files, whatever its shape?  Vectors,
- * tables of positions, and what a scan has besides its maps. */
-bool params_is_small(const param_spec *s);
-
 /* Position of a weight in the list, -1 if the model has none. */
 int params_find(const param_list *p, enum param_role role, int layer);
 

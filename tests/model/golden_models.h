@@ -38,6 +38,7 @@ static const char *const golden_models[] = {
     "mixtral",
     "qwen3_moe",
     "olmoe",
+    "qwen2_moe",
     "glm4_moe",
     "gpt_oss",
     "deepseek_v2",
@@ -48,6 +49,7 @@ static const char *const golden_models[] = {
     "mamba2",
     "mamba2_limits",
     "qwen3_next_dense",
+    "qwen3_next",
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 
