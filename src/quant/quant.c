@@ -178,16 +178,18 @@ static double clamp_round(double x, double low, double high) {
 
 #define P(NAME, mem, widen, narrow)                                            \
     static void to_f32_##NAME(const void *src, float *dst, int64_t n) {        \
-        const mem *s = src;                                                    \
+        const char *s = src; /* at any address, as files have them */          \
         for (int64_t i = 0; i < n; i++) {                                      \
-            const mem v = s[i];                                                \
+            mem v;                                                             \
+            memcpy(&v, s + i * (int64_t)sizeof v, sizeof v);                   \
             dst[i] = (float)(widen);                                           \
         }                                                                      \
     }                                                                          \
     static void to_f64_##NAME(const void *src, double *dst, int64_t n) {       \
-        const mem *s = src;                                                    \
+        const char *s = src; /* at any address, as files have them */          \
         for (int64_t i = 0; i < n; i++) {                                      \
-            const mem v = s[i];                                                \
+            mem v;                                                             \
+            memcpy(&v, s + i * (int64_t)sizeof v, sizeof v);                   \
             dst[i] = (double)(widen);                                          \
         }                                                                      \
     }                                                                          \

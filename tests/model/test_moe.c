@@ -166,6 +166,36 @@ void test_moe_ahead(void **state) {
     model_close(m);
 }
 
+/* Checkpoints hold stacks whole. */
+void test_moe_stacks(void **state) {
+    (void)state;
+    char path[700];
+    model *m, *again;
+    st_writer *w;
+    const char *folder = changed("mixtral", NULL, 0);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    assert_ok(model_open(&m, golden_model("mixtral", ""), err));
+    const param_list *p = &m->params;
+    char *block = mem_alloc((size_t)p->size);
+    assert_ok(params_load(p, AR_F32, m->files, block, err));
+    assert_ok(st_create(&w, path, err));
+    for (int i = 0; i < p->n; i++)
+        st_declare(w, p->spec[i].name, AR_F32, &p->spec[i].shape);
+    for (int i = 0; i < p->n; i++)
+        st_data(w, block + p->spec[i].offset,
+                (size_t)shape_count(&p->spec[i].shape) * 4);
+    assert_ok(st_commit(w, err));
+    assert_ok(model_open(&again, folder, err));
+    assert_int_equal(weights_count(again->files), p->n);
+    char *same = mem_alloc((size_t)p->size);
+    assert_ok(params_load(&again->params, AR_F32, again->files, same, err));
+    assert_memory_equal(same, block, (size_t)p->size);
+    mem_free(same);
+    mem_free(block);
+    model_close(again);
+    model_close(m);
+}
+
 /* ---- keys ---- */
 
 #define QWEN "{\"model_type\": \"qwen3_moe\", \"num_hidden_layers\": 6, "
