@@ -1,6 +1,7 @@
 /* decoder_attention.c - the attention branch of a layer: q, k and v, their
  * norms and rotation, the scores, the way out. */
 #include "model/decoder_int.h"
+#include "quant/quant.h"
 
 /* [R, n * D] as heads: [B, T, n, D], or [N, n, D] with pages. */
 static ref heads_of(const decoder_state *s, ref x, int64_t n, int64_t D) {
@@ -89,28 +90,31 @@ static void project(const decoder_state *s, ref x, int layer, ref *q, ref *k,
     split_qkv(s, decoder_linear(s, x, ROLE_QKV, layer), q, k, v);
 }
 
-/* Write x [N, G, D] to its slots of a pool [P, page, G, D]; the new pool. */
-static ref write_pool(const decoder_state *s, ref pool, ref x) {
+/* Write x [N, G, D] to its slots of a pool [P, page, G, D]; the new pool.
+ * Pools of blocks quantise what is written. */
+static ref write_pool(const decoder_state *s, ref pool, ref slot, ref x) {
     const shape was = graph_shape(s->g, pool);
     const shape rows = shape3(was.dim[0] * was.dim[1], was.dim[2], was.dim[3]);
+    const ar_type t = graph_type(s->g, pool);
     ref p = graph_reshape(s->g, pool, rows);
-    p = graph_store_rows(s->g, p, s->d->pages->slot,
-                         graph_cast(s->g, x, graph_type(s->g, pool)));
+    if (!quant_is_block(t)) x = graph_cast(s->g, x, t);
+    p = graph_store_rows(s->g, p, slot, x);
     return graph_reshape(s->g, p, was);
 }
 
 static ref attend_pages(const decoder_state *s, ref q, ref k, ref v,
                         int layer) {
     decoder_pages *p = s->d->pages;
-    p->k_pool[layer] = write_pool(s, p->k_pool[layer], k);
-    p->v_pool[layer] = write_pool(s, p->v_pool[layer], v);
+    const ref slot = p->slot[layer];
+    p->k_pool[layer] = write_pool(s, p->k_pool[layer], slot, k);
+    p->v_pool[layer] = write_pool(s, p->v_pool[layer], slot, v);
     op_attr a = {0};
     a.paged.scale = config_attn_scale(s->c);
     a.paged.softcap = s->c->attn_softcap;
     a.paged.window = s->c->window[layer];
     a.paged.page = p->page;
     const ref in[] = {q,        p->k_pool[layer], p->v_pool[layer],
-                      p->table, p->sequence,      s->d->positions};
+                      p->table[layer], p->sequence,      s->d->positions};
     return graph_op(s->g, OP_ATTENTION_PAGED, &a, in, 6);
 }
 
