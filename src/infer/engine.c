@@ -155,11 +155,11 @@ static ar_status open_cache(engine *e, ar_error *err) {
     int64_t n_pages[MAX_GROUPS];
     TRY(cache_place(e, err));
     TRY(e->be->alloc(e->dev, c->size, &e->buffers[SLOT_CACHE], err));
-    TRY(e->be->alloc(e->dev,
-                     (size_t)(c->n_groups * e->opt.max_sessions *
-                              c->pages_per_session) *
-                         sizeof(int32_t),
-                     &e->buffers[SLOT_TABLE], err));
+    TRY(e->be->alloc(
+        e->dev,
+        (size_t)(c->n_groups * e->opt.max_sessions * c->pages_per_session) *
+            sizeof(int32_t),
+        &e->buffers[SLOT_TABLE], err));
     for (int g = 0; g < c->n_groups; g++) n_pages[g] = c->group[g].n_pages;
     return prefix_open(&e->prefixes, c->n_groups, n_pages, c->page, err);
 }

@@ -9,8 +9,8 @@
 #include "infer/engine_state.h"
 #include "model/layer_cache.h"
 
-static ref row_input(const engine *e, graph *g, const char *name,
-                     int field, int64_t n) {
+static ref row_input(const engine *e, graph *g, const char *name, int field,
+                     int64_t n) {
     return graph_input(g, name, AR_I32, shape1(n), SLOT_ROWS,
                        field * e->opt.max_rows * (int64_t)sizeof(int32_t));
 }
@@ -34,9 +34,8 @@ static void add_cache(const engine *e, graph *g, decoder_pages *p, int64_t n) {
     const shape s = shape2(e->opt.max_sessions, c->pages_per_session);
     ref table[MAX_GROUPS], slot[MAX_GROUPS];
     for (int i = 0; i < c->n_groups; i++) {
-        table[i] =
-            graph_input(g, "table", AR_I32, s, SLOT_TABLE,
-                        i * shape_count(&s) * (int64_t)sizeof(int32_t));
+        table[i] = graph_input(g, "table", AR_I32, s, SLOT_TABLE,
+                               i * shape_count(&s) * (int64_t)sizeof(int32_t));
         slot[i] = row_input(e, g, "slot", ROWS_SLOT + i, n);
     }
     for (int64_t l = 0; l < e->m->config.n_layers; l++) {

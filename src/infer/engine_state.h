@@ -75,7 +75,7 @@ struct session {
     bool open;
     int32_t index; /* row of the tables */
     int64_t length, n_ready;
-    int32_t *marks; /* [M, page] */
+    int32_t *marks;             /* [M, page] */
     int64_t n_pages;            /* of group 0 */
     int32_t *pages[MAX_GROUPS]; /* [M], -1 = none */
     int64_t first[MAX_GROUPS];  /* page behind those that a group gave back */
@@ -112,7 +112,7 @@ struct engine {
 
     int32_t *rows;    /* [ROWS_COUNT, R] */
     double **targets; /* [R]: where logits of picked rows go */
-    void *row;     /* [V]: logits on their way out */
+    void *row;        /* [V]: logits on their way out */
 
     engine_program body[MAX_PROGRAMS], head[MAX_PROGRAMS];
     int n_body, n_head;

@@ -12,9 +12,9 @@
 
 typedef struct page_pool {
     int64_t n_pages, n_free, n_cached;
-    int32_t *free_pages; /* [n_pages]: a stack, the first n_free are free */
-    int32_t *uses;       /* [n_pages]: texts that hold the page */
-    int32_t *owner;      /* [n_pages]: who can find it, -1 = no one */
+    int32_t *free_pages;    /* [n_pages]: a stack, the first n_free are free */
+    int32_t *uses;          /* [n_pages]: texts that hold the page */
+    int32_t *owner;         /* [n_pages]: who can find it, -1 = no one */
     int32_t *older, *newer; /* [n_pages]: neighbours of a cached page, or -1 */
     int32_t oldest, newest; /* cached pages, or -1 */
 } page_pool;

@@ -36,7 +36,8 @@ static void release(session *s, int g, int64_t p) {
 static void release_from(session *s, int64_t keep) {
     while (s->n_pages > keep) {
         s->n_pages--;
-        for (int g = 0; g < s->e->cache.n_groups; g++) release(s, g, s->n_pages);
+        for (int g = 0; g < s->e->cache.n_groups; g++)
+            release(s, g, s->n_pages);
     }
 }
 
@@ -202,9 +203,9 @@ static int64_t longest_path(session *s, int64_t n, int64_t *first) {
         bool whole = true;
         for (int g = 1; g < c->n_groups; g++) {
             if (t->nodes[at].pages[g] < 0) from[g] = p + 1;
-            whole = whole && from[g] * c->page <=
-                                 cache_first_needed(&c->group[g],
-                                                    (p + 1) * c->page);
+            whole = whole &&
+                    from[g] * c->page <=
+                        cache_first_needed(&c->group[g], (p + 1) * c->page);
         }
         if (!whole) continue;
         best = p + 1;
@@ -231,8 +232,7 @@ ar_status session_find_prefix(session *s, int64_t n, ar_error *err) {
     release_from(s, 0);
     for (int64_t p = 0; p < best; p++)
         for (int g = 0; g < c->n_groups; g++)
-            if (p >= first[g])
-                s->pages[g][p] = t->nodes[s->nodes[p]].pages[g];
+            if (p >= first[g]) s->pages[g][p] = t->nodes[s->nodes[p]].pages[g];
     memcpy(s->first, first, sizeof first);
     s->n_pages = s->n_nodes = best;
     s->n_ready = end;

@@ -177,8 +177,7 @@ static ar_status begin_part(const engine_part *p, ar_error *err) {
     s->end = s->length + p->n;
     s->want = p->want == LOGITS_ALL ? s->length : s->end - 1;
     s->logits = p->want == LOGITS_NONE ? NULL : p->logits;
-    if (s->n_ready < s->length)
-        TRY(session_find_prefix(s, s->length, err));
+    if (s->n_ready < s->length) TRY(session_find_prefix(s, s->length, err));
     TRY(session_reserve(s, s->end, err));
     for (int64_t i = 0; i < p->n; i++)
         s->marks[s->length + i] = session_mark(s->e, p->tokens[i], s->end);
@@ -213,7 +212,7 @@ ar_status engine_step(engine *e, const engine_part *parts, int64_t n,
 
 ar_status session_feed(session *s, const int32_t *tokens, int64_t n, bool all,
                        double *logits, ar_error *err) {
-    const engine_part part = {
-        s, tokens, n, all ? LOGITS_ALL : LOGITS_LAST, logits};
+    const engine_part part = {s, tokens, n, all ? LOGITS_ALL : LOGITS_LAST,
+                              logits};
     return engine_step(s->e, &part, 1, err);
 }

@@ -113,8 +113,9 @@ static ref attend_pages(const decoder_state *s, ref q, ref k, ref v,
     a.paged.softcap = s->c->attn_softcap;
     a.paged.window = s->c->window[layer];
     a.paged.page = p->page;
-    const ref in[] = {q,        p->k_pool[layer], p->v_pool[layer],
-                      p->table[layer], p->sequence,      s->d->positions};
+    const ref in[] = {
+        q,           p->k_pool[layer], p->v_pool[layer], p->table[layer],
+        p->sequence, s->d->positions};
     return graph_op(s->g, OP_ATTENTION_PAGED, &a, in, 6);
 }
 

@@ -280,12 +280,14 @@ void test_engine_bad_input(void **state) {
     ids[3] = V;
     assert_fails(AR_RANGE, "160", session_feed(s, ids, 5, false, NULL, err));
     ids[3] = -1;
-    assert_fails(AR_RANGE, "-1", step_tokens(f.e, &s, ids + 3, 1, V, NULL, err));
+    assert_fails(AR_RANGE, "-1",
+                 step_tokens(f.e, &s, ids + 3, 1, V, NULL, err));
     ids[3] = 0;
     assert_fails(AR_RANGE, "context",
                  session_feed(s, ids, 97, false, NULL, err));
     assert_ok(session_feed(s, ids, 96, false, NULL, err));
-    assert_fails(AR_RANGE, "context", step_tokens(f.e, &s, ids, 1, V, NULL, err));
+    assert_fails(AR_RANGE, "context",
+                 step_tokens(f.e, &s, ids, 1, V, NULL, err));
     assert_fails(AR_RANGE, "no tokens",
                  session_feed(s, ids, 0, false, NULL, err));
     session_close(s);
