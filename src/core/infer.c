@@ -78,6 +78,13 @@ static bool may_have_blocks(const node *n, int input, const value *v) {
     const int last = v->shape.rank - 1;
     if (n->op == OP_PERMUTE) return true;
     if (n->op == OP_EMBED) return input == 0 && v->stride[last] == 1;
+    if (n->op == OP_RESHAPE) { /* rows stay rows */
+        const struct view_attr *a = &n->attr.view;
+        return value_is_dense(v) && a->axis > 0 && a->axis <= MAX_DIMS &&
+               a->v[a->axis - 1] == v->shape.dim[last];
+    }
+    if (n->op == OP_STORE_ROWS) return input == 0;
+    if (n->op == OP_ATTENTION_PAGED) return input == 1 || input == 2;
     return n->op == OP_MATMUL && input == 1 && v->shape.rank == 2 &&
            v->stride[0] == 1;
 }
