@@ -374,11 +374,12 @@ static void do_rewind(schedule *x) {
     session_rewind(x->s[i], x->n[i]);
 }
 
-static void run_schedule(const char *name, uint64_t seed) {
+static void run_schedule(const char *name, uint64_t seed, ar_type type) {
     static schedule x;
     x = (schedule){.seed = seed};
     engine_options o = small_options();
     o.max_tokens = 160;
+    o.k_type = o.v_type = type;
     bench_open(&x.b, name, o);
     for (int i = 0; i < S; i++) assert_ok(session_open(&x.s[i], x.b.e, err));
     for (int step = 0; step < 400; step++) {
@@ -402,7 +403,8 @@ void test_sessions_any_schedule(void **state) {
     (void)state;
     for (int k = 0; k < N_MODELS; k++)
         for (uint64_t seed = 1; seed <= 3; seed++)
-            run_schedule(models[k], seed);
+            run_schedule(models[k], seed, AR_NONE);
+    run_schedule("gemma3_text", 4, AR_F16);
 }
 
 /* No step takes memory. */
