@@ -142,6 +142,8 @@ void session_trim(session *s);
 ar_status session_reserve(session *s, int64_t n, ar_error *err);
 /* The same of the windowed groups for tokens [n_ready, n). */
 ar_status session_reserve_windows(session *s, int64_t n, ar_error *err);
+/* The same for tokens up to n, from the first page that each group holds. */
+ar_status session_reserve_held(session *s, int64_t n, ar_error *err);
 /* n_ready tokens are computed now: let others find full pages, give back what
  * lies behind the windows. */
 void session_advanced(session *s, int64_t n_ready);

@@ -141,6 +141,12 @@ ar_status session_reserve_windows(session *s, int64_t n, ar_error *err) {
     return AR_OK;
 }
 
+ar_status session_reserve_held(session *s, int64_t n, ar_error *err) {
+    for (int g = 1; g < s->e->cache.n_groups; g++)
+        TRY(take_pages(s, g, s->first[g], pages_of(s, n), err));
+    return AR_OK;
+}
+
 /* ---- sharing ---- */
 
 /* Hold the page of a node in place of an equal one. */
