@@ -21,7 +21,7 @@ engine_options engine_options_default(void) {
                             .max_sessions = 16,
                             .max_rows = 256,
                             .page = 16,
-                            .rewind = 128};
+                            .rewind = 512};
 }
 
 static ar_status check_range(const char *name, int64_t x, int64_t most,

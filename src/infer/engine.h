@@ -25,7 +25,7 @@ typedef struct engine_options {
     int64_t max_rows;     /* rows of the largest program: 256 */
     int64_t page;         /* tokens a KV page: 16 */
     int64_t rewind;       /* tokens that layers with a window keep behind it,
-                           * so that a rewind computes nothing again: 128 */
+                           * so that a rewind computes nothing again: 512 */
     /* Of keys and values in the cache: f32, f16, bf16, q8_0; AR_NONE = that of
      * activations.  Keys are read back from it, also those just written. */
     ar_type k_type, v_type;
