@@ -66,6 +66,12 @@ int64_t session_length(const session *s); /* tokens of the text */
 /* Copy tokens [first, first + n) of the text. */
 void session_tokens(const session *s, int64_t first, int64_t n, int32_t *out);
 
+/* Make the text the longest beginning of tokens[0..n) that needs no computing;
+ * the rest can go into steps with other texts.  Errors: AR_RANGE and AR_FULL as
+ * session_sync, the text is then as it was; AR_DEVICE. */
+ar_status session_reuse(session *s, const int32_t *tokens, int64_t n,
+                        ar_error *err);
+
 typedef struct sync_options {
     /* Called before the first and after every max_rows tokens with how many of
      * all are there; anything but 0 stops.  Nullable. */
@@ -102,6 +108,9 @@ typedef struct engine_part {
     int64_t n; /* at least 1 */
     enum step_logits want;
     double *logits; /* [V] or [n, V], f64; NULL = none */
+    /* Tokens that the text is about to have, where this part is a piece of a
+     * prompt: a longrope turns by it.  0 = what it has after the part. */
+    int64_t length;
 } engine_part;
 
 /* Advance several texts, all different, by any number of tokens each.  Every

@@ -82,6 +82,12 @@ static ar_status reuse(session *s, const int32_t *tokens, int64_t n,
     return st;
 }
 
+ar_status session_reuse(session *s, const int32_t *tokens, int64_t n,
+                        ar_error *err) {
+    TRY(check_text(s, tokens, n, err));
+    return reuse(s, tokens, n, n, err);
+}
+
 static bool is_cancelled(const session *s, int64_t n, const sync_options *o) {
     if (!o) return false;
     if (o->cancel && *o->cancel) return true;

@@ -179,8 +179,9 @@ static ar_status begin_part(const engine_part *p, ar_error *err) {
     s->logits = p->want == LOGITS_NONE ? NULL : p->logits;
     if (s->n_ready < s->length) TRY(session_find_prefix(s, s->length, err));
     TRY(session_reserve(s, s->end, err));
+    const int64_t length = p->length > s->end ? p->length : s->end;
     for (int64_t i = 0; i < p->n; i++)
-        s->marks[s->length + i] = session_mark(s->e, p->tokens[i], s->end);
+        s->marks[s->length + i] = session_mark(s->e, p->tokens[i], length);
     return AR_OK;
 }
 

@@ -49,6 +49,40 @@ void test_sessions_share(void **state) {
     }
 }
 
+/* What is there is taken, the rest goes into a step with others. */
+void test_sessions_reuse(void **state) {
+    (void)state;
+    bench b;
+    session *s, *t;
+    int32_t ids[64];
+    double y[2][V];
+    bench_open(&b, "gemma3_text", small_options());
+    some_text(ids, 64, 1);
+    assert_ok(session_open(&s, b.e, err));
+    assert_ok(session_open(&t, b.e, err));
+    assert_ok(session_feed(s, ids, 30, false, NULL, err));
+    ids[26] = 0;
+    assert_ok(session_reuse(t, ids, 40, err));
+    assert_int_equal(session_length(t), 24);
+    assert_ok(session_reuse(s, ids, 40, err));
+    assert_int_equal(session_length(s), 26);
+    assert_int_equal(engine_rows_run(b.e), 30);
+    const engine_part parts[] = {
+        {s, ids + 26, 14, LOGITS_LAST, y[0]},
+        {t, ids + 24, 12, LOGITS_LAST, y[1]},
+    };
+    assert_ok(engine_step(b.e, parts, 2, err));
+    assert_int_equal(engine_rows_run(b.e), 56);
+    bench_expect(&b, ids, 40, y[0]);
+    bench_expect(&b, ids, 36, y[1]);
+    ids[3] = V;
+    assert_fails(AR_RANGE, "160", session_reuse(t, ids, 40, err));
+    assert_int_equal(session_length(t), 36);
+    session_close(s);
+    session_close(t);
+    bench_close(&b);
+}
+
 /* Cached pages make room for new texts, those given back first going first. */
 void test_sessions_oldest_first(void **state) {
     (void)state;
@@ -276,6 +310,13 @@ void test_sessions_longrope(void **state) {
         assert_ok(session_sync(t, ids, lengths[i], NULL, y, err));
         bench_expect(&b, ids, lengths[i], y);
     }
+    /* A prompt in pieces that says how long it will be. */
+    session_rewind(s, 0);
+    for (int64_t i = 0; i < 50; i += 10) {
+        const engine_part part = {s, ids + i, 10, LOGITS_LAST, y, 50};
+        assert_ok(engine_step(b.e, &part, 1, err));
+    }
+    bench_expect(&b, ids, 50, y);
     session_close(s);
     session_close(t);
     bench_close(&b);
