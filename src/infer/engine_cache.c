@@ -60,9 +60,12 @@ static bool lay_out(const engine *e, int64_t max_tokens, cache_layout *c,
     c->group[0] = (cache_group){.n_pages = ceil_div(max_tokens, page)};
     for (int64_t l = 0; l < m->n_layers; l++)
         add_group(e, c, layer_cache_of(m, l).window);
+    c->refill = e->opt.rewind + page;
     for (int64_t l = 0; l < m->n_layers; l++) {
         const layer_cache x = layer_cache_of(m, l);
-        const int64_t n = c->group[cache_group_of(c, x.window)].n_pages;
+        const int g = cache_group_of(c, x.window);
+        const int64_t n = c->group[g].n_pages;
+        if (g) c->refill += x.window - 1;
         pool_place unused;
         if (x.k_dim > 0 &&
             !place_pool(k ? &k[l] : &unused, e->opt.k_type,

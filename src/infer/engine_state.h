@@ -44,6 +44,8 @@ typedef struct cache_group {
 typedef struct cache_layout {
     int64_t page; /* tokens a page */
     int64_t pages_per_session;
+    int64_t
+        refill; /* tokens run again before a window without pages is right */
     int n_groups;
     cache_group group[MAX_GROUPS];
     size_t size; /* bytes of all pools */
@@ -68,13 +70,15 @@ typedef struct engine_program {
 static const int32_t MARK_LONG = INT32_MIN;
 static inline int32_t mark_token(int32_t mark) { return mark & ~MARK_LONG; }
 
-/* A text.  Of its `length` tokens the first n_ready are in the cache: a rewind
- * beyond the margin of a window leaves some that the next step runs again. */
+/* A text.  Of its `length` tokens group 0 has the first n_kept, all groups
+ * have what is needed to go on after n_ready.  They differ where a rewind went
+ * beyond the margin of a window: the next step runs tokens [n_ready, n_kept)
+ * again, for the windows only. */
 struct session {
     engine *e;
     bool open;
     int32_t index; /* row of the tables */
-    int64_t length, n_ready;
+    int64_t length, n_kept, n_ready;
     int32_t *marks;             /* [M, page] */
     int64_t n_pages;            /* of group 0 */
     int32_t *pages[MAX_GROUPS]; /* [M], -1 = none */
@@ -134,8 +138,8 @@ static inline int64_t cache_first_needed(const cache_group *g, int64_t n) {
 
 /* ---- session_pages.c ---- */
 
-/* Give back what a text of s->length tokens, of which at most n_ready are
- * computed, does not need; n_ready becomes 0 where a window has gaps. */
+/* Give back what a text of s->length tokens, of which at most n_kept are
+ * computed, does not need; lowers n_ready where a window has gaps. */
 void session_trim(session *s);
 /* Pages of group 0 for a text of n tokens, those that will be written its
  * own.  Errors: AR_FULL, AR_DEVICE; then session_trim puts it right. */
@@ -148,7 +152,7 @@ ar_status session_reserve_held(session *s, int64_t n, ar_error *err);
  * lies behind the windows. */
 void session_advanced(session *s, int64_t n_ready);
 /* Take the pages that others computed for marks [0, n) if those are more than
- * n_ready; n_ready may then be more than the length. */
+ * n_ready; n_kept may then be more than the length. */
 ar_status session_find_prefix(session *s, int64_t n, ar_error *err);
 /* Hold all that `from`, of the same engine, holds. */
 ar_status session_share(session *s, const session *from, ar_error *err);

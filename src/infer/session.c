@@ -78,7 +78,7 @@ static ar_status reuse(session *s, const int32_t *tokens, int64_t n,
     for (int64_t i = 0; i < n; i++)
         s->marks[i] = session_mark(s->e, tokens[i], n);
     const ar_status st = session_find_prefix(s, most, err);
-    s->length = s->n_ready;
+    s->length = s->n_kept;
     return st;
 }
 
@@ -106,7 +106,7 @@ ar_status session_sync(session *s, const int32_t *tokens, int64_t n,
     bool stop = st == AR_OK && is_cancelled(s, n, opt);
     while (st == AR_OK && !stop && s->n_ready < n) {
         st = step_run(s->e, &part, 1, err);
-        if (st == AR_OK) s->length = s->n_ready;
+        if (st == AR_OK) s->length = s->n_kept;
         stop = st == AR_OK && is_cancelled(s, n, opt);
     }
     session_trim(s);

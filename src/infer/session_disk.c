@@ -56,6 +56,7 @@ static int group_of(const engine *e, int64_t layer) {
 
 typedef struct writer {
     const session *s;
+    int64_t n_ready; /* 0 where a window has gaps */
     file_writer *file;
     session_sum sum;
     unsigned char *page; /* the largest of any pool */
@@ -73,8 +74,8 @@ static ar_status put_pool(writer *w, const pool_place *pool, int g,
     engine *e = s->e;
     const int64_t page = e->cache.page;
     if (!pool->shape.rank) return AR_OK;
-    for (int64_t at = first; at < s->n_ready; at += page) {
-        const int64_t left = s->n_ready - at, n = left < page ? left : page;
+    for (int64_t at = first; at < w->n_ready; at += page) {
+        const int64_t left = w->n_ready - at, n = left < page ? left : page;
         const size_t size = (size_t)n * pool->row_size;
         const size_t from = (size_t)pool->offset +
                             (size_t)s->pages[g][at / page] * pool->page_size;
@@ -88,7 +89,7 @@ static ar_status put_pool(writer *w, const pool_place *pool, int g,
 static ar_status put_layer(writer *w, int64_t l, ar_error *err) {
     const engine *e = w->s->e;
     const int g = group_of(e, l);
-    const int64_t first = w->s->first[g] * e->cache.page;
+    const int64_t first = w->n_ready ? w->s->first[g] * e->cache.page : 0;
     const session_layer_header h = {.first = (uint64_t)first,
                                     .k_row = (uint32_t)e->k_pool[l].row_size,
                                     .v_row = (uint32_t)e->v_pool[l].row_size};
@@ -103,7 +104,7 @@ static ar_status put_all(writer *w, ar_error *err) {
     session_header h = {.page = (uint32_t)e->cache.page,
                         .n_layers = (uint32_t)e->m->config.n_layers,
                         .n_text = (uint64_t)s->length,
-                        .n_ready = (uint64_t)s->n_ready};
+                        .n_ready = (uint64_t)w->n_ready};
     memcpy(h.magic, SESSION_MAGIC, sizeof h.magic);
     const char *k = ar_type_name(e->opt.k_type),
                *v = ar_type_name(e->opt.v_type);
@@ -136,6 +137,7 @@ ar_status session_save(const session *s, const char *path, ar_error *err) {
         st = error_set(err, AR_NOMEM, "no memory to save a session");
     if (st == AR_OK) {
         w->s = s;
+        w->n_ready = s->n_ready < s->n_kept ? 0 : s->n_ready;
         st = file_create(&w->file, path, err);
     }
     if (st == AR_OK) {

@@ -41,16 +41,41 @@ static void release_from(session *s, int64_t keep) {
     }
 }
 
-void session_trim(session *s) {
+static bool has_gaps(const session *s) {
     const cache_layout *c = &s->e->cache;
-    if (s->n_ready > s->length) s->n_ready = s->length;
+    if (s->n_ready < s->n_kept) return true;
     for (int g = 1; g < c->n_groups; g++)
         if (cache_first_needed(&c->group[g], s->n_ready) / c->page <
             s->first[g])
-            s->n_ready = 0;
-    release_from(s, pages_of(s, s->n_ready));
-    if (s->n_nodes > s->n_ready / c->page) s->n_nodes = s->n_ready / c->page;
-    if (s->n_ready == 0) memset(s->first, 0, sizeof s->first);
+            return true;
+    return false;
+}
+
+/* Windows begin anew so early that they are right when they come to n_kept.
+ *
+ * The first rows see keys that are no longer there, so what they leave in the
+ * next layer is wrong; but no row sees further back than its window.  So the
+ * keys of the first layer with a window are right from the start on, those of
+ * the next one window later, and so on.  Group 0 keeps its right keys. */
+static void restart_windows(session *s) {
+    const cache_layout *c = &s->e->cache;
+    const int64_t start = s->n_kept - c->refill;
+    const int64_t first = start > 0 ? start / c->page : 0;
+    for (int g = 1; g < c->n_groups; g++) {
+        for (int64_t p = 0; p < s->n_pages; p++) release(s, g, p);
+        s->first[g] = first;
+    }
+    s->n_ready = first * c->page;
+}
+
+void session_trim(session *s) {
+    const cache_layout *c = &s->e->cache;
+    if (s->n_kept > s->length) s->n_kept = s->length;
+    if (s->n_ready > s->length) s->n_ready = s->length;
+    if (has_gaps(s)) restart_windows(s);
+    release_from(s, pages_of(s, s->n_kept));
+    if (s->n_nodes > s->n_kept / c->page) s->n_nodes = s->n_kept / c->page;
+    if (s->n_kept == 0) memset(s->first, 0, sizeof s->first);
 }
 
 static void drop_behind(session *s, int g) {
@@ -126,8 +151,8 @@ ar_status session_reserve(session *s, int64_t n, ar_error *err) {
     if (need > s->e->cache.pages_per_session ||
         need - s->n_pages > engine_free_pages(s->e))
         return no_pages(s, need - s->n_pages, err);
-    if (s->n_ready % page && s->n_ready < n)
-        TRY(own_page(s, 0, s->n_ready / page, err));
+    if (s->n_kept % page && s->n_kept < n)
+        TRY(own_page(s, 0, s->n_kept / page, err));
     return take_pages(s, 0, s->n_pages, need, err);
 }
 
@@ -186,7 +211,12 @@ static int32_t node_of(session *s, int64_t p) {
 }
 
 void session_advanced(session *s, int64_t n_ready) {
+    const bool again = s->n_ready < s->n_kept;
     s->n_ready = n_ready;
+    if (s->n_kept < n_ready) s->n_kept = n_ready;
+    /* What was run again may be wrong before the window: it is no one's. */
+    for (int g = 1; again && g < s->e->cache.n_groups; g++) drop_behind(s, g);
+    if (n_ready < s->n_kept) return;
     while (s->n_nodes < n_ready / s->e->cache.page) {
         const int32_t at = node_of(s, s->n_nodes);
         if (at < 0) break;
@@ -241,12 +271,12 @@ ar_status session_find_prefix(session *s, int64_t n, ar_error *err) {
             if (p >= first[g]) s->pages[g][p] = t->nodes[s->nodes[p]].pages[g];
     memcpy(s->first, first, sizeof first);
     s->n_pages = s->n_nodes = best;
-    s->n_ready = end;
+    s->n_ready = s->n_kept = end;
     ar_status st = AR_OK;
     for (int g = 0; g < c->n_groups && st == AR_OK; g++)
         st = write_table(s, g, first[g], best, err);
     if (st == AR_OK) return AR_OK;
-    s->n_ready = 0;
+    s->n_ready = s->n_kept = 0;
     session_trim(s);
     return st;
 }
@@ -255,6 +285,7 @@ ar_status session_share(session *s, const session *from, ar_error *err) {
     const cache_layout *c = &s->e->cache;
     ar_status st = AR_OK;
     s->length = from->length;
+    s->n_kept = from->n_kept;
     s->n_ready = from->n_ready;
     s->n_pages = from->n_pages;
     s->n_nodes = from->n_nodes;

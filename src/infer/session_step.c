@@ -80,9 +80,11 @@ static void set_row(engine *e, int64_t i, const session *s, int64_t at) {
     row[ROWS_POSITION * R] = (int32_t)at;
     row[ROWS_SESSION * R] = s ? s->index : -1;
     row[ROWS_LONG * R] = s && s->marks[at] < 0;
-    for (int g = 0; g < e->cache.n_groups; g++)
+    for (int g = 0; g < e->cache.n_groups; g++) {
+        const bool write = s && (g || at >= s->n_kept);
         row[(ROWS_SLOT + g) * R] =
-            s ? (int32_t)(s->pages[g][at / page] * page + at % page) : -1;
+            write ? (int32_t)(s->pages[g][at / page] * page + at % page) : -1;
+    }
 }
 
 static ar_status run_body(engine *e, const engine_program *p, int64_t live,
