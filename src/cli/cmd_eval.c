@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "cli/cache_option.h"
 #include "cli/options.h"
 #include "infer/infer.h"
 #include "cli/progress.h"
@@ -13,7 +14,7 @@
 
 typedef struct eval_args {
     device_args on;
-    const char *model, *text;
+    const char *model, *text, *cache_type;
     int64_t seq, stride, rows;
     bool json;
 } eval_args;
@@ -32,6 +33,10 @@ static const cli_option options[] = {
      "windows at a time; default: about 4096 tokens"},
     {"--json", NULL, CLI_FLAG, false, offsetof(eval_args, json), NULL,
      "print an object"},
+    {"--cache-type", NULL, CLI_TEXT, false, offsetof(eval_args, cache_type),
+     "K[,V]",
+     "evaluate as an answer is written, with keys and values cached as f32, "
+     "f16, bf16 or q8_0; default: whole windows at once, without a cache"},
     DEVICE_OPTIONS(eval_args),
     OPTIONS_END,
 };
@@ -62,9 +67,17 @@ static ar_status evaluate(const eval_args *a, const model *m, const char *text,
     TRY(model_tokenizer(&tok, m, err));
     if (!tok)
         return error_set(err, AR_FORMAT, "%s: has no tokenizer.json", a->model);
+    engine_options cache = engine_options_default();
+    const ar_status read = cache_option_read(a->cache_type, &cache, err);
+    if (read != AR_OK) {
+        ar_tokenizer_close(tok);
+        return read;
+    }
     progress bar;
     progress_begin(&bar, "eval");
     eval_options o = eval_options_default();
+    o.k_type = cache.k_type;
+    o.v_type = cache.v_type;
     o.device = a->on.device;
     o.kernels = a->on.kernels;
     o.n_threads = thread_count(a->on.threads);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "train/engine_scorer.h"
 #include "train/scorer.h"
 
 double eval_loss(const eval_result *r) { return r->nats / (double)r->n_tokens; }
@@ -117,13 +118,33 @@ eval_options eval_options_default(void) {
 
 typedef struct text_eval {
     scorer *s;
+    engine_scorer *engine; /* in its place */
     const eval_options *opt;
 } text_eval;
 
 static ar_status score_text(void *ctx, const int32_t *inputs,
                             const int32_t *targets, double *logp,
                             ar_error *err) {
-    return scorer_run(((text_eval *)ctx)->s, inputs, targets, logp, err);
+    const text_eval *t = ctx;
+    return t->engine ? engine_scorer_run(t->engine, inputs, targets, logp, err)
+                     : scorer_run(t->s, inputs, targets, logp, err);
+}
+
+static ar_status open_scorer(text_eval *t, const model *m,
+                             const eval_windows *w, ar_error *err) {
+    const eval_options *opt = t->opt;
+    const device_options how = {.n_threads = opt->n_threads,
+                                .kernels = opt->kernels};
+    if (!opt->k_type && !opt->v_type)
+        return scorer_open(&t->s, m, opt->device, &how, w->rows, w->tokens,
+                           err);
+    engine_options o = engine_options_default();
+    o.device = opt->device;
+    o.n_threads = opt->n_threads;
+    o.kernels = opt->kernels;
+    o.k_type = opt->k_type;
+    o.v_type = opt->v_type;
+    return engine_scorer_open(&t->engine, m, o, w->rows, w->tokens, err);
 }
 
 static void text_progress(void *ctx, double done) {
@@ -174,14 +195,12 @@ ar_status eval_text(const model *m, const ar_tokenizer *tok, const char *text,
     int32_t *ids;
     TRY(encode_text(tok, text, n, &ids, &w.n_ids, err));
     w.ids = ids;
-    const device_options how = {.n_threads = opt->n_threads,
-                                .kernels = opt->kernels};
     text_eval ctx = {.opt = opt};
     w.ctx = &ctx;
-    ar_status status =
-        scorer_open(&ctx.s, m, opt->device, &how, w.rows, w.tokens, err);
+    ar_status status = open_scorer(&ctx, m, &w, err);
     if (status == AR_OK) status = eval_windows_run(&w, out, err);
     scorer_close(ctx.s);
+    engine_scorer_close(ctx.engine);
     mem_free(ids);
     return status;
 }

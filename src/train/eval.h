@@ -48,6 +48,9 @@ typedef struct eval_options {
     int64_t rows;        /* B; 0 = about 4096 tokens */
     int64_t tokens;      /* T; 0 = the model's context, at most 1024 */
     int64_t stride;      /* 0 = T */
+    /* Types of the cache of an engine that the text goes through, token by
+     * token as an answer does; AR_NONE = none: the graph of training. */
+    ar_type k_type, v_type;
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
 } eval_options;
