@@ -62,13 +62,38 @@ void mem_block_free(void *p, size_t size) {
 size_t mem_block_bytes(void) { return block_bytes; }
 size_t mem_block_peak(void) { return block_peak; }
 
-size_t mem_resident_anon(void) {
-    FILE *f = fopen("/proc/self/status", "r");
+/* The number of KiB behind `name` in a file of such lines, 0 if there is none.
+ */
+static size_t read_kib(const char *path, const char *name) {
+    FILE *f = fopen(path, "r");
     if (!f) return 0;
     char line[256];
+    const size_t n = strlen(name);
     size_t kib = 0;
     while (fgets(line, sizeof line, f))
-        if (!strncmp(line, "RssAnon:", 8)) kib = strtoull(line + 8, NULL, 10);
+        if (!strncmp(line, name, n)) kib = strtoull(line + n, NULL, 10);
     fclose(f);
-    return kib << 10;
+    return kib;
+}
+
+size_t mem_resident_anon(void) {
+    return read_kib("/proc/self/status", "RssAnon:") << 10;
+}
+
+/* A number alone in a file; SIZE_MAX if it is not one ("max"). */
+static size_t read_number(const char *path) {
+    FILE *f = fopen(path, "r");
+    size_t n = SIZE_MAX;
+    char line[64];
+    if (!f) return n;
+    if (fgets(line, sizeof line, f) && line[0] >= '0' && line[0] <= '9')
+        n = strtoull(line, NULL, 10);
+    fclose(f);
+    return n;
+}
+
+size_t mem_available(void) {
+    const size_t free_size = read_kib("/proc/meminfo", "MemAvailable:") << 10;
+    const size_t limit = read_number("/sys/fs/cgroup/memory.max");
+    return limit < free_size ? limit : free_size;
 }

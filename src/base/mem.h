@@ -30,6 +30,10 @@ size_t mem_block_peak(void);
 /* Anonymous memory of this process in bytes (RssAnon), 0 if unknown. */
 size_t mem_resident_anon(void);
 
+/* Memory that this machine could still give without swapping, in bytes (Linux:
+ * MemAvailable, and no more than the limit of a container), 0 if unknown. */
+size_t mem_available(void);
+
 /* Fault injection for tests: the n-th allocation from now fails (1 = the
  * next), and all after it if `sticky`; 0 turns it off.  mem_fail_count is the
  * number of allocations since the last call. */

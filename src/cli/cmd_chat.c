@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/cache_option.h"
 #include "cli/line_edit.h"
 #include "cli/options.h"
 #include "cli/sample_options.h"
@@ -16,7 +17,7 @@
 
 typedef struct chat_args {
     device_args on;
-    const char *model, *system, *load;
+    const char *model, *system, *load, *cache_type;
     int64_t n, context;
     sample_args sampling;
     bool stats;
@@ -50,6 +51,7 @@ static const cli_option options[] = {
 #undef SAMPLE_ARGS
     {"--stats", NULL, CLI_FLAG, false, offsetof(chat_args, stats), NULL,
      "tokens per second and context used, after each answer"},
+    CACHE_OPTION(chat_args),
     DEVICE_OPTIONS(chat_args),
     OPTIONS_END,
 };
@@ -292,6 +294,7 @@ static ar_status open_all(talk *t, ar_error *err) {
     o.kernels = a->on.kernels;
     o.n_threads = thread_count(a->on.threads);
     o.max_sessions = 1;
+    TRY(cache_option_read(a->cache_type, &o, err));
     int64_t context = a->context ? a->context : 8192;
     if (context < t->model->config.n_ctx)
         config_set_context(&t->model->config, context);
@@ -315,7 +318,9 @@ static void greet(const talk *t) {
 
 static ar_status run(const void *parsed, ar_error *err) {
     talk t = {.args = parsed};
-    t.request = (chat_request){.n = t.args->n, .on_text = show, .ctx = &t};
+    const sync_options sync = {.cancel = &stopped};
+    t.request = (chat_request){
+        .n = t.args->n, .sync = &sync, .on_text = show, .ctx = &t};
     t.stats = t.args->stats;
     if (t.args->n < 0 || t.args->context < 0)
         return error_set(err, AR_USAGE, "%s: less than 0",

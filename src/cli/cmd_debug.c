@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "cli/cache_option.h"
 #include "cli/options.h"
 #include "format/format.h"
 #include "infer/infer.h"
@@ -10,7 +11,7 @@
 
 typedef struct logits_args {
     device_args on;
-    const char *model, *ids, *out;
+    const char *model, *ids, *out, *cache_type;
 } logits_args;
 
 static const cli_option logits_options[] = {
@@ -20,6 +21,7 @@ static const cli_option logits_options[] = {
      "the tokens, T of them"},
     {"--out", "-o", CLI_TEXT, true, offsetof(logits_args, out), "FILE",
      "safetensors file to write: logits f32 [T, V]"},
+    CACHE_OPTION(logits_args),
     DEVICE_OPTIONS(logits_args),
     OPTIONS_END,
 };
@@ -52,6 +54,8 @@ static ar_status feed_ids(const logits_args *a, const model *m,
     o.n_threads = thread_count(a->on.threads);
     o.max_sessions = 1;
     if (n < 1) return error_set(err, AR_USAGE, "--ids: no tokens");
+    o.max_tokens = n;
+    TRY(cache_option_read(a->cache_type, &o, err));
     engine *e = NULL;
     session *sequence = NULL;
     double *logits = mem_new(double, n * m->config.n_vocab);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "cli/cache_option.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "infer/infer.h"
@@ -13,7 +14,7 @@
 
 typedef struct eval_args {
     device_args on;
-    const char *model, *text, *choices;
+    const char *model, *text, *choices, *cache_type;
     int64_t seq, stride;
     bool json;
 } eval_args;
@@ -36,6 +37,7 @@ static const cli_option options[] = {
      "the prompt as it is"},
     {"--json", NULL, CLI_FLAG, false, offsetof(eval_args, json), NULL,
      "print an object"},
+    CACHE_OPTION(eval_args),
     DEVICE_OPTIONS(eval_args),
     OPTIONS_END,
 };
@@ -60,8 +62,18 @@ static ar_status report(const eval_args *a, const eval_result *r,
     return AR_OK;
 }
 
-static ar_status evaluate(const eval_args *a, const model *m, const char *text,
-                          size_t n, ar_error *err) {
+static ar_status engine_of(const eval_args *a, engine_options *o,
+                           ar_error *err) {
+    *o = engine_options_default();
+    o->device = a->on.device;
+    o->kernels = a->on.kernels;
+    o->n_threads = thread_count(a->on.threads);
+    return cache_option_read(a->cache_type, o, err);
+}
+
+static ar_status evaluate(const eval_args *a, const model *m,
+                          const engine_options *how, const char *text, size_t n,
+                          ar_error *err) {
     ar_tokenizer *tok = NULL;
     TRY(model_tokenizer(&tok, m, err));
     if (!tok)
@@ -69,9 +81,7 @@ static ar_status evaluate(const eval_args *a, const model *m, const char *text,
     progress bar;
     progress_begin(&bar, "eval");
     eval_options o = eval_options_default();
-    o.device = a->on.device;
-    o.kernels = a->on.kernels;
-    o.n_threads = thread_count(a->on.threads);
+    o.engine = *how;
     o.tokens = a->seq;
     o.stride = a->stride;
     o.progress = show;
@@ -150,12 +160,9 @@ static ar_status report_quiz(const quiz *z, ar_error *err) {
     return AR_OK;
 }
 
-static ar_status open_quiz(quiz *z, engine **e, const model *m, ar_error *err) {
+static ar_status open_quiz(quiz *z, engine **e, const model *m,
+                           engine_options o, ar_error *err) {
     const eval_args *a = z->args;
-    engine_options o = engine_options_default();
-    o.device = a->on.device;
-    o.kernels = a->on.kernels;
-    o.n_threads = thread_count(a->on.threads);
     o.max_sessions = 1;
     o.max_tokens = a->seq;
     TRY(model_tokenizer(&z->tok, m, err));
@@ -168,10 +175,11 @@ static ar_status open_quiz(quiz *z, engine **e, const model *m, ar_error *err) {
     return z->answers ? AR_OK : error_set(err, AR_NOMEM, "out of memory");
 }
 
-static ar_status run_quiz(const eval_args *a, const model *m, ar_error *err) {
+static ar_status run_quiz(const eval_args *a, const model *m,
+                          const engine_options *how, ar_error *err) {
     quiz z = {.args = a};
     engine *e = NULL;
-    ar_status s = open_quiz(&z, &e, m, err);
+    ar_status s = open_quiz(&z, &e, m, *how, err);
     if (s == AR_OK) {
         progress_begin(&z.bar, "eval");
         s = ask_all(&z, err);
@@ -186,13 +194,14 @@ static ar_status run_quiz(const eval_args *a, const model *m, ar_error *err) {
     return s;
 }
 
-static ar_status run_text(const eval_args *a, const model *m, ar_error *err) {
+static ar_status run_text(const eval_args *a, const model *m,
+                          const engine_options *how, ar_error *err) {
     char *text = NULL;
     size_t n = 0;
     TRY(a->text && strcmp(a->text, "-")
             ? file_read(a->text, (size_t)1 << 31, &text, &n, err)
             : read_stdin(&text, &n, err));
-    const ar_status s = evaluate(a, m, text, n, err);
+    const ar_status s = evaluate(a, m, how, text, n, err);
     mem_free(text);
     return s;
 }
@@ -205,8 +214,11 @@ static ar_status run(const void *parsed, ar_error *err) {
                          "--choices: in place of TEXT and --stride");
     if (a->choices && a->seq < 0)
         return error_set(err, AR_USAGE, "--seq is less than 0");
+    engine_options how;
+    TRY(engine_of(a, &how, err));
     TRY(model_open(&m, a->model, err));
-    const ar_status s = a->choices ? run_quiz(a, m, err) : run_text(a, m, err);
+    const ar_status s =
+        a->choices ? run_quiz(a, m, &how, err) : run_text(a, m, &how, err);
     model_close(m);
     return s;
 }

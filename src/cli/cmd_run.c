@@ -7,7 +7,9 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/cache_option.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/sample_options.h"
 #include "infer/infer.h"
 #include "model/model.h"
@@ -15,7 +17,7 @@
 
 typedef struct run_args {
     device_args on;
-    const char *model, *prompt, *ids;
+    const char *model, *prompt, *ids, *cache_type;
     int64_t n, n_logprobs;
     sample_args sampling;
     bool json, no_bos;
@@ -53,6 +55,7 @@ static const cli_option options[] = {
      "do not put the beginning-of-sequence token before the prompt"},
     {"--json", NULL, CLI_FLAG, false, offsetof(run_args, json), NULL,
      "one object: ids, text, timings"},
+    CACHE_OPTION(run_args),
     DEVICE_OPTIONS(run_args),
     OPTIONS_END,
 };
@@ -143,6 +146,9 @@ static ar_status open_all(answer *a, ar_error *err) {
     o.kernels = args->on.kernels;
     o.n_threads = thread_count(args->on.threads);
     o.max_sessions = 1;
+    const int64_t n_ctx = a->model->config.n_ctx;
+    o.max_tokens = a->n < n_ctx - a->n_prompt ? a->n_prompt + a->n : n_ctx;
+    TRY(cache_option_read(args->cache_type, &o, err));
     TRY(engine_open(&a->engine, a->model, &o, err));
     TRY(session_open(&a->session, a->engine, err));
     a->logits = mem_new(double, n_vocab);
@@ -197,10 +203,31 @@ static ar_status note_logprobs(answer *a, int32_t id, ar_error *err) {
     return error_set(err, AR_NOMEM, "out of memory");
 }
 
+static int show_progress(void *ctx, int64_t done, int64_t total) {
+    progress_show(ctx, (double)done / (double)total, NULL);
+    return 0;
+}
+
+/* The prompt through the model; a long one shows how far it is. */
+static ar_status read_tokens(answer *a, ar_error *err) {
+    enum { LONG = 1024 };
+    progress bar;
+    sync_options o = {.ctx = &bar, .cancel = &stopped};
+    const bool show_bar = a->n_prompt >= LONG && isatty(STDERR_FILENO);
+    if (show_bar) {
+        progress_begin(&bar, "prompt");
+        o.progress = show_progress;
+    }
+    const ar_status s =
+        session_sync(a->session, a->ids, a->n_prompt, &o, a->logits, err);
+    if (show_bar) progress_end(&bar);
+    return s;
+}
+
 static ar_status write_tokens(answer *a, ar_error *err) {
     const model_config *c = &a->model->config;
     const double start = clock_now();
-    TRY(session_feed(a->session, a->ids, a->n_prompt, false, a->logits, err));
+    TRY(read_tokens(a, err));
     const double middle = clock_now();
     a->seconds_prompt = middle - start;
     a->n_ids = a->n_prompt;

@@ -34,7 +34,7 @@ typedef struct device_options {
 
 typedef struct device_caps {
     char name[96];
-    size_t memory;    /* bytes; 0 = unknown */
+    size_t memory;    /* bytes that are free; 0 = unknown */
     bool host_memory; /* buffers are host memory: import copies nothing */
     bool reference;   /* F64 programs run (the plain kernels) */
 } device_caps;

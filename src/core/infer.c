@@ -74,14 +74,35 @@ ar_status infer_need_weight(const char *name, const value *v, ar_error *err) {
     return quant_is_block(v->type) ? AR_OK : infer_need_float(name, v, err);
 }
 
+/* Rows stay rows. */
+static bool reshape_keeps_blocks(const node *n, const value *v) {
+    const struct view_attr *a = &n->attr.view;
+    return value_is_dense(v) && a->axis > 0 && a->axis <= MAX_DIMS &&
+           a->v[a->axis - 1] == shape_last(&v->shape);
+}
+
+/* Whole blocks are taken. */
+static bool slice_keeps_blocks(const node *n, const value *v) {
+    const struct view_attr *a = &n->attr.view;
+    if (a->axis != v->shape.rank - 1) return true;
+    return a->v[2] == 1 && v->stride[a->axis] == 1 &&
+           quant_holds(v->type, a->v[0]) && quant_holds(v->type, a->v[1]);
+}
+
 static bool may_have_blocks(const node *n, int input, const value *v) {
     const int last = v->shape.rank - 1;
-    if (n->op == OP_PERMUTE) return true;
-    if (n->op == OP_EMBED) return input == 0 && v->stride[last] == 1;
-    const bool product = n->op == OP_MATMUL || n->op == OP_MATMUL_EXPERTS;
-    const int rank = n->op == OP_MATMUL ? 2 : 3;
-    return product && input == 1 && v->shape.rank == rank &&
-           v->stride[rank - 2] == 1;
+    switch (n->op) {
+    case OP_PERMUTE: return true;
+    case OP_EMBED: return input == 0 && v->stride[last] == 1;
+    case OP_RESHAPE: return reshape_keeps_blocks(n, v);
+    case OP_SLICE: return slice_keeps_blocks(n, v);
+    case OP_STORE_ROWS: return input == 0;
+    case OP_ATTENTION_PAGED: return input == 1 || input == 2;
+    case OP_MATMUL: return input == 1 && last == 1 && v->stride[last - 1] == 1;
+    case OP_MATMUL_EXPERTS:
+        return input == 1 && last == 2 && v->stride[last - 1] == 1;
+    default: return false;
+    }
 }
 
 ar_status infer_check_blocks(const graph *g, const node *n, ar_error *err) {

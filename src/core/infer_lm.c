@@ -148,8 +148,8 @@ static ar_status check_pools(const graph *g, const node *n, ar_error *err) {
     const value *q = infer_in(g, n, 0), *k = infer_in(g, n, 1);
     const value *v = infer_in(g, n, 2);
     TRY(infer_need_real("q", q, err));
-    TRY(infer_need_float("k pool", k, err));
-    TRY(infer_need_float("v pool", v, err));
+    TRY(infer_need_weight("k pool", k, err));
+    TRY(infer_need_weight("v pool", v, err));
     TRY(infer_need_rank("q", q, 3, err));
     TRY(infer_need_rank("k pool", k, 4, err));
     TRY(infer_need_rank("v pool", v, 4, err));

@@ -36,8 +36,9 @@ ar_status infer_need_float(const char *name, const value *v, ar_error *err);
 /* A float type or blocks of numbers: what weights may be. */
 ar_status infer_need_weight(const char *name, const value *v, ar_error *err);
 /* Blocks lie along the last dimension of what holds them and are read whole:
- * only MATMUL's b and the matrices of MATMUL_EXPERTS, contiguous along k, and
- * EMBED's table may have them. */
+ * only MATMUL's b and the matrices of MATMUL_EXPERTS, contiguous along k,
+ * EMBED's table, the state of STORE_ROWS, the pools of ATTENTION_PAGED, and
+ * reshapes that keep rows and slices of whole blocks may have them. */
 ar_status infer_check_blocks(const graph *g, const node *n, ar_error *err);
 /* F32 or F64. */
 ar_status infer_need_real(const char *name, const value *v, ar_error *err);

@@ -43,6 +43,7 @@ ar_status infer_store(const graph *g, node *n, ar_error *err) {
     return check_overlap(g, n, err);
 }
 
+/* x becomes rows of a state of the same type, or is quantised to its blocks. */
 ar_status infer_store_rows(const graph *g, node *n, ar_error *err) {
     const value *s = infer_in(g, n, 0), *rows = infer_in(g, n, 1);
     TRY(infer_new_version(g, n, 0, err));
@@ -52,6 +53,13 @@ ar_status infer_store_rows(const graph *g, node *n, ar_error *err) {
         return error_set(err, AR_SHAPE, "a state of one number has no rows");
     value want = *s;
     want.shape.dim[0] = rows->shape.dim[0];
+    if (quant_is_block(s->type)) {
+        if (!quant_can_encode(s->type))
+            return error_set(err, AR_UNSUPPORTED, "nothing encodes %s",
+                             ar_type_name(s->type));
+        TRY(infer_need_real("x", infer_in(g, n, 2), err));
+        want.type = infer_in(g, n, 2)->type;
+    }
     TRY(infer_need_like("x", infer_in(g, n, 2), &want, err));
     if (infer_in(g, n, 2)->storage == s->storage)
         return error_set(err, AR_RANGE, "x is in the state itself");

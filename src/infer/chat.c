@@ -24,11 +24,12 @@ struct chat {
     const model *m;
     ar_tokenizer *tok;
     ar_template *template; /* NULL if the model has none */
+    engine *engine;
     session *session;
     json_t *turns;
     int32_t stops[MAX_STOPS];
     int n_stops;
-    int32_t *ids; /* [n_ctx + 1] what the session has seen, then more */
+    int32_t *ids; /* [n_ctx + 1] what the session has seen */
     int64_t n_seen;
     double *logits; /* [V] */
 };
@@ -71,6 +72,7 @@ static ar_status open_all(chat *c, engine *e, ar_error *err) {
         return error_set(err, AR_UNSUPPORTED, "%.180s: has no tokenizer",
                          c->m->folder);
     TRY(open_template(c, err));
+    c->engine = e;
     TRY(session_open(&c->session, e, err));
     c->turns = json_array();
     c->ids = mem_new(int32_t, config->n_ctx + 1);
@@ -297,19 +299,16 @@ static ar_status fit_prompt(chat *c, int32_t **ids, int64_t *n,
 
 /* ---- answering ---- */
 
-static ar_status see_prompt(chat *c, const int32_t *ids, int64_t n,
-                            chat_stats *out, ar_error *err) {
+static ar_status see_prompt(chat *c, const sync_options *sync,
+                            const int32_t *ids, int64_t n, chat_stats *out,
+                            ar_error *err) {
     const double start = clock_now();
-    int64_t same = 0;
-    while (same < c->n_seen && same < n - 1 && c->ids[same] == ids[same])
-        same++;
-    session_rewind(c->session, same);
-    c->n_seen = same;
-    TRY(session_feed(c->session, ids + same, n - same, false, c->logits, err));
-    memcpy(c->ids + same, ids + same, (size_t)(n - same) * sizeof *ids);
+    const int64_t before = engine_rows_run(c->engine);
+    TRY(session_sync(c->session, ids, n, sync, c->logits, err));
+    memcpy(c->ids, ids, (size_t)n * sizeof *ids);
     c->n_seen = n;
     out->n_prompt = n;
-    out->n_new = n - same;
+    out->n_new = engine_rows_run(c->engine) - before;
     out->prompt_seconds = clock_now() - start;
     return AR_OK;
 }
@@ -354,7 +353,7 @@ static ar_status answer_ids(chat *c, const chat_request *r, const int32_t *ids,
                             chat_stats *out, ar_error *err) {
     text answer = {0};
     ar_tokenizer_stream *stream;
-    TRY(see_prompt(c, ids, out->n_prompt, out, err));
+    TRY(see_prompt(c, r->sync, ids, out->n_prompt, out, err));
     TRY(ar_tokenizer_stream_open(&stream, c->tok, 0, err));
     const double start = clock_now();
     ar_status s = write_answer(c, r, stream, &answer, out, err);

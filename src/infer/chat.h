@@ -41,7 +41,8 @@ ar_status chat_save(const chat *c, const char *path, ar_error *err);
 ar_status chat_load(chat *c, const char *path, ar_error *err);
 
 typedef struct chat_request {
-    sampler *sampler; /* borrowed */
+    sampler *sampler;         /* borrowed */
+    const sync_options *sync; /* while the prompt is read; Nullable */
     int64_t n; /* tokens of the answer at most; 0 = what the context has */
     /* A piece of the answer as it comes, whole characters; false stops. */
     bool (*on_text)(void *ctx, const char *text, size_t n);
@@ -49,7 +50,7 @@ typedef struct chat_request {
 } chat_request;
 
 typedef struct chat_stats {
-    int64_t n_prompt, n_new; /* tokens of the prompt; those not yet seen */
+    int64_t n_prompt, n_new; /* tokens of the prompt; those computed */
     int64_t n_answer;
     int64_t n_dropped; /* oldest turns that no longer fit */
     double prompt_seconds, answer_seconds;
@@ -58,7 +59,8 @@ typedef struct chat_stats {
 /* Answer the last turn; the answer becomes a turn, also when it was stopped.
  * Where the turns do not fit the context, the oldest after the system's are
  * dropped, question and answer together.  Errors: AR_RANGE (the last turn
- * alone does not fit), AR_FORMAT (the template fails), AR_NOMEM, AR_FULL. */
+ * alone does not fit), AR_FORMAT (the template fails), AR_NOMEM, AR_FULL,
+ * AR_CANCELLED (while the prompt was read: there is no answer). */
 ar_status chat_answer(chat *c, const chat_request *r, chat_stats *out,
                       ar_error *err);
 

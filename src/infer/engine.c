@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "infer/engine_state.h"
 #include "infer/recurrent.h"
-#include "model/layer_cache.h"
 #include "model/params_parts.h"
 #include "quant/quant.h"
 
@@ -24,7 +23,8 @@ engine_options engine_options_default(void) {
                             .max_sessions = 16,
                             .max_rows = 256,
                             .page = 16,
-                            .snapshots = 4};
+                            .snapshots = 4,
+                            .rewind = 512};
 }
 
 static ar_status check_range(const char *name, int64_t x, int64_t most,
@@ -45,13 +45,11 @@ static ar_status set_options(engine *e, const engine_options *opt,
     TRY(check_range("max_rows", e->opt.max_rows, 1 << 16, err));
     TRY(check_range("page", e->opt.page, 1 << 12, err));
     TRY(check_range("snapshots", e->opt.snapshots, 1 << 10, err));
-    const int64_t page = e->opt.page;
-    const int64_t longest =
-        c->n_ctx < e->opt.max_tokens ? c->n_ctx : e->opt.max_tokens;
-    e->n_pages = (e->opt.max_tokens + page - 1) / page;
-    e->pages_per_session = (longest + page - 1) / page;
-    return check_range("max_tokens in whole pages", e->n_pages * page,
-                       INT32_MAX, err);
+    const int64_t page = e->opt.page, n = (e->opt.max_tokens + page - 1) / page;
+    if (e->opt.rewind < 0)
+        return error_set(err, AR_RANGE, "rewind is %lld, less than 0",
+                         (long long)e->opt.rewind);
+    return check_range("max_tokens in whole pages", n * page, INT32_MAX, err);
 }
 
 static ar_status open_device(engine *e, ar_error *err) {
@@ -78,12 +76,12 @@ static ar_status open_device(engine *e, ar_error *err) {
  * blocks are multiplied as they are; but blocks lie along the last dimension,
  * which must be that of the sums. */
 static bool usable_as(const engine *e, const param_spec *s, ar_type t) {
-    /* The ways out of a latent vector are multiplied head by head. */
-    const bool by_head =
-        s->role == ROLE_KV_B || s->role == ROLE_K_B || s->role == ROLE_V_B;
-    const bool matrix = s->shape.rank >= 2 && !by_head;
+    const bool matrix = s->shape.rank >= 2;
     const bool turned = s->shape.rank == 2 ? e->m->config.conv1d : s->turned;
-    if (quant_is_block(t)) return matrix && !turned;
+    /* The ways out of a latent vector are read along either side. */
+    const bool way_out =
+        s->role == ROLE_KV_B || s->role == ROLE_K_B || s->role == ROLE_V_B;
+    if (quant_is_block(t)) return matrix && !turned && !way_out;
     return t == e->type || (matrix && (t == AR_F16 || t == AR_BF16));
 }
 
@@ -170,66 +168,19 @@ static ar_status load_weights(engine *e, ar_error *err) {
     return s;
 }
 
-/* A pool behind `size` bytes of others; false where it is too large to be
- * memory. */
-static bool place_pool(const engine *e, pool_place *p, shape s, size_t *size) {
-    p->shape = s;
-    p->offset = (int64_t)*size;
-    size_t x = ar_type_size(e->type, 1);
-    for (int i = 0; i < p->shape.rank; i++)
-        if (__builtin_mul_overflow(x, (size_t)p->shape.dim[i], &x))
-            return false;
-    if (x > PTRDIFF_MAX - 63 ||
-        __builtin_add_overflow(*size, (x + 63) / 64 * 64, size))
-        return false;
-    return *size < PTRDIFF_MAX;
-}
-
-/* Keys and values of pages, or states. */
-static bool place_layer(engine *e, int64_t l, size_t *size) {
-    const layer_cache c = layer_cache_of(&e->m->config, l);
-    const int64_t P = e->n_pages, page = e->opt.page, S = recurrent_rows(e);
-    if (!c.n_heads)
-        return place_pool(e, &e->conv_pool[l],
-                          shape3(S, c.conv_rows, c.conv_channels), size) &&
-               place_pool(e, &e->scan_pool[l],
-                          shape4(S, c.scan_heads, c.scan_k, c.scan_v), size);
-    if (!place_pool(e, &e->k_pool[l], shape4(P, page, c.n_heads, c.k_dim),
-                    size))
-        return false;
-    return c.v_dim == 0 ||
-           place_pool(e, &e->v_pool[l], shape4(P, page, c.n_heads, c.v_dim),
-                      size);
-}
-
-static ar_status place_pools(engine *e, size_t *size, ar_error *err) {
-    const int64_t n = e->m->config.n_layers;
-    e->k_pool = mem_new(pool_place, n);
-    e->v_pool = mem_new(pool_place, n);
-    e->conv_pool = mem_new(pool_place, n);
-    e->scan_pool = mem_new(pool_place, n);
-    if (!e->k_pool || !e->v_pool || !e->conv_pool || !e->scan_pool)
-        return error_set(err, AR_NOMEM, "no memory for %lld layers",
-                         (long long)n);
-    *size = 0;
-    for (int64_t l = 0; l < n; l++)
-        if (!place_layer(e, l, size))
-            return error_set(err, AR_NOMEM,
-                             "a cache of %lld tokens is too large",
-                             (long long)e->opt.max_tokens);
-    return AR_OK;
-}
-
 static ar_status open_cache(engine *e, ar_error *err) {
-    size_t all;
-    TRY(place_pools(e, &all, err));
+    const cache_layout *c = &e->cache;
+    int64_t n_pages[MAX_GROUPS];
+    TRY(cache_place(e, err));
     TRY(recurrent_open(e, err));
-    TRY(e->be->alloc(e->dev, all, &e->buffers[SLOT_CACHE], err));
-    TRY(e->be->alloc(e->dev,
-                     (size_t)(e->opt.max_sessions * e->pages_per_session) *
-                         sizeof(int32_t),
-                     &e->buffers[SLOT_TABLE], err));
-    return pages_open(&e->pages, e->n_pages, err);
+    TRY(e->be->alloc(e->dev, c->size, &e->buffers[SLOT_CACHE], err));
+    TRY(e->be->alloc(
+        e->dev,
+        (size_t)(c->n_groups * e->opt.max_sessions * c->pages_per_session) *
+            sizeof(int32_t),
+        &e->buffers[SLOT_TABLE], err));
+    for (int g = 0; g < c->n_groups; g++) n_pages[g] = c->group[g].n_pages;
+    return prefix_open(&e->prefixes, c->n_groups, n_pages, c->page, err);
 }
 
 static ar_status open_rows(engine *e, ar_error *err) {
@@ -243,30 +194,34 @@ static ar_status open_rows(engine *e, ar_error *err) {
     TRY(e->be->alloc(e->dev, ar_type_size(e->type, head * c->n_vocab),
                      &e->buffers[SLOT_LOGITS], err));
     e->rows = mem_alloc(rows);
+    e->targets = mem_new(double *, R);
     e->row = mem_alloc(ar_type_size(e->type, c->n_vocab));
-    if (!e->rows || !e->row)
+    if (!e->rows || !e->targets || !e->row)
         return error_set(err, AR_NOMEM, "no memory for %lld rows",
                          (long long)R);
     return AR_OK;
 }
 
 static ar_status open_sessions(engine *e, ar_error *err) {
-    const int64_t S = e->opt.max_sessions, M = e->pages_per_session;
+    const int64_t S = e->opt.max_sessions, M = e->cache.pages_per_session;
+    const int64_t each = M * (e->cache.n_groups + 1 + e->cache.page);
     e->sessions = mem_new(session, S);
-    e->page_lists = mem_new(int32_t, S * M);
-    if (!e->sessions || !e->page_lists)
+    e->lists = mem_new(int32_t, S * each);
+    if (!e->sessions || !e->lists)
         return error_set(err, AR_NOMEM, "no memory for %lld sessions",
                          (long long)S);
-    for (int64_t i = 0; i < S; i++)
-        e->sessions[i] = (session){
-            .e = e, .index = (int32_t)i, .pages = e->page_lists + i * M};
-    if (!e->recurrent) return AR_OK;
-    const int64_t n = M * e->opt.page;
-    e->texts = mem_new(int32_t, S * n);
-    if (!e->texts)
-        return error_set(err, AR_NOMEM, "no memory for %lld texts",
-                         (long long)S);
-    for (int64_t i = 0; i < S; i++) e->sessions[i].tokens = e->texts + i * n;
+    int32_t *at = e->lists;
+    for (int64_t i = 0; i < S; i++) {
+        session *s = &e->sessions[i];
+        *s = (session){.e = e, .index = (int32_t)i};
+        for (int g = 0; g < e->cache.n_groups; g++, at += M) {
+            s->pages[g] = at;
+            for (int64_t p = 0; p < M; p++) at[p] = -1;
+        }
+        s->nodes = at;
+        s->marks = at += M;
+        at += M * e->cache.page;
+    }
     return AR_OK;
 }
 
@@ -302,7 +257,7 @@ void engine_close(engine *e) {
         if (e->buffers[i].host || e->buffers[i].handle)
             e->be->free(e->dev, &e->buffers[i]);
     if (e->dev) e->be->close(e->dev);
-    pages_close(&e->pages);
+    prefix_close(&e->prefixes);
     params_close(&e->params);
     mem_free(e->weight_slot);
     mem_free(e->weight_offset);
@@ -314,14 +269,19 @@ void engine_close(engine *e) {
     mem_free(e->scan_pool);
     recurrent_close(e);
     mem_free(e->sessions);
-    mem_free(e->page_lists);
-    mem_free(e->texts);
+    mem_free(e->lists);
     mem_free(e->rows);
+    mem_free(e->targets);
     mem_free(e->row);
     mem_free(e);
 }
 
-int64_t engine_free_pages(const engine *e) { return e->pages.n_free; }
+int64_t engine_free_pages(const engine *e) {
+    const page_pool *p = &e->prefixes.pools[0];
+    return p->n_free + p->n_cached;
+}
+
+int64_t engine_rows_run(const engine *e) { return e->n_rows; }
 
 void engine_memory_use(const engine *e, engine_memory *out) {
     *out = (engine_memory){.weights = e->weights_size,

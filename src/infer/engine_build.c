@@ -7,9 +7,10 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "infer/engine_state.h"
+#include "model/layer_cache.h"
 
-static ref row_input(const engine *e, graph *g, const char *name,
-                     enum row_field field, int64_t n) {
+static ref row_input(const engine *e, graph *g, const char *name, int field,
+                     int64_t n) {
     return graph_input(g, name, AR_I32, shape1(n), SLOT_ROWS,
                        field * e->opt.max_rows * (int64_t)sizeof(int32_t));
 }
@@ -22,41 +23,47 @@ static void add_params(const engine *e, graph *g, ref *param) {
                                e->weight_offset[i]);
 }
 
-static ref pool(const engine *e, graph *g, const char *name,
-                const pool_place *p) {
-    return graph_state(g, name, e->type, p->shape, SLOT_CACHE, p->offset);
+static ref pool(graph *g, const char *name, const pool_place *p) {
+    if (!p->shape.rank) return 0;
+    return graph_state(g, name, p->type, p->shape, SLOT_CACHE, p->offset);
 }
 
-/* The pools of every layer. */
-static void add_pools(const engine *e, graph *g, decoder_pages *p) {
+/* What every layer has: its pools; its group's table and slots. */
+static void add_cache(const engine *e, graph *g, decoder_pages *p, int64_t n) {
+    const cache_layout *c = &e->cache;
+    const shape s = shape2(e->opt.max_sessions, c->pages_per_session);
+    ref table[MAX_GROUPS], slot[MAX_GROUPS];
+    for (int i = 0; i < c->n_groups; i++) {
+        table[i] = graph_input(g, "table", AR_I32, s, SLOT_TABLE,
+                               i * shape_count(&s) * (int64_t)sizeof(int32_t));
+        slot[i] = row_input(e, g, "slot", ROWS_SLOT + i, n);
+    }
     for (int64_t l = 0; l < e->m->config.n_layers; l++) {
-        if (e->scan_pool[l].shape.rank) {
-            p->conv_pool[l] = pool(e, g, "inputs", &e->conv_pool[l]);
-            p->scan_pool[l] = pool(e, g, "states", &e->scan_pool[l]);
-            continue;
-        }
-        p->k_pool[l] = pool(e, g, "keys", &e->k_pool[l]);
-        p->v_pool[l] = 0;
-        if (e->v_pool[l].shape.rank > 0)
-            p->v_pool[l] = pool(e, g, "values", &e->v_pool[l]);
+        const int i =
+            cache_group_of(c, layer_cache_of(&e->m->config, l).window);
+        p->k_pool[l] = pool(g, "keys", &e->k_pool[l]);
+        p->v_pool[l] = pool(g, "values", &e->v_pool[l]);
+        p->conv_pool[l] = pool(g, "inputs", &e->conv_pool[l]);
+        p->scan_pool[l] = pool(g, "states", &e->scan_pool[l]);
+        p->table[l] = table[i];
+        p->slot[l] = slot[i];
     }
 }
 
 static void build_body(const engine *e, graph *g, decoder *d, int64_t n) {
     const model_config *c = &e->m->config;
-    ref k_pool[MAX_LAYERS], v_pool[MAX_LAYERS];
+    ref k_pool[MAX_LAYERS], v_pool[MAX_LAYERS], table[MAX_LAYERS],
+        slot[MAX_LAYERS];
     ref conv_pool[MAX_LAYERS], scan_pool[MAX_LAYERS];
     decoder_pages pages = {.k_pool = k_pool,
                            .v_pool = v_pool,
                            .conv_pool = conv_pool,
                            .scan_pool = scan_pool,
-                           .page = e->opt.page};
-    add_pools(e, g, &pages);
-    pages.table = graph_input(g, "table", AR_I32,
-                              shape2(e->opt.max_sessions, e->pages_per_session),
-                              SLOT_TABLE, 0);
+                           .table = table,
+                           .slot = slot,
+                           .page = e->cache.page};
+    add_cache(e, g, &pages, n);
     pages.sequence = row_input(e, g, "sequence", ROWS_SESSION, n);
-    pages.slot = row_input(e, g, "slot", ROWS_SLOT, n);
     pages.is_long = row_input(e, g, "is long", ROWS_LONG, n);
     d->ids = row_input(e, g, "ids", ROWS_ID, n);
     d->positions = row_input(e, g, "positions", ROWS_POSITION, n);

@@ -138,6 +138,15 @@ ar_status recurrent_stepped(engine *e, int32_t i, int64_t position,
     return AR_OK;
 }
 
+ar_status recurrent_fork(engine *e, int32_t i, int32_t from, ar_error *err) {
+    int64_t *place_of = e->recurrent->place;
+    place_of[i] = NOWHERE;
+    if (place_of[from] <= 0) return AR_OK;
+    TRY(copy_state(e, i, from, err));
+    place_of[i] = place_of[from];
+    return AR_OK;
+}
+
 void recurrent_lost(engine *e, int32_t i, int64_t n) {
     recurrent_rewind(e, i, n);
     e->recurrent->place[i] = NOWHERE;

@@ -32,6 +32,8 @@ ar_status recurrent_restore(engine *e, int32_t i, int64_t position,
 /* A step has brought the state to a place; copies it if it is time. */
 ar_status recurrent_stepped(engine *e, int32_t i, int64_t position,
                             ar_error *err);
+/* Give the state of session `from`, where it is known, to session i. */
+ar_status recurrent_fork(engine *e, int32_t i, int32_t from, ar_error *err);
 /* A step behind the first n tokens failed: what it ran does not count, and
  * where the state is, is not known. */
 void recurrent_lost(engine *e, int32_t i, int64_t n);

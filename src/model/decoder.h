@@ -14,9 +14,10 @@ typedef struct decoder_pages {
     /* STATE [S, K - 1, channels] and [S, H, K, V] of layers without keys and
      * values; replaced likewise */
     ref *conv_pool, *scan_pool;
-    ref table;    /* I32 [S, M]: pages of each sequence */
+    ref *table;   /* of each layer I32 [S, M]: pages of each sequence */
+    ref *slot;    /* of each layer I32 [N]: row of the pool to write, seen as
+                   * [P * page, ..]; -1 = none */
     ref sequence; /* I32 [N]: -1 = a dead row */
-    ref slot;     /* I32 [N]: row of the pool seen as [P * page, ..] to write */
     ref is_long;  /* I32 [N]: 1 = of a text longer than rope_original_ctx;
                    * read by longrope only, else may be 0 */
     int64_t page; /* tokens a page */

@@ -1,6 +1,7 @@
 /* decoder_attention.c - the attention branch of a layer: q, k and v, their
  * norms and rotation, the scores, the way out. */
 #include "model/decoder_int.h"
+#include "quant/quant.h"
 
 ref decoder_heads(const decoder_state *s, ref x, int64_t n, int64_t D) {
     if (s->d->pages) return graph_reshape(s->g, x, shape3(s->rows, n, D));
@@ -110,12 +111,14 @@ static void project(const decoder_state *s, ref x, int layer, ref *q, ref *k,
     split_qkv(s, decoder_linear(s, x, ROLE_QKV, layer), q, k, v);
 }
 
+/* Pools of blocks quantise what is written. */
 ref decoder_write_pool(const decoder_state *s, ref pool, ref slot, ref x) {
     const shape was = graph_shape(s->g, pool);
     const shape rows = shape3(was.dim[0] * was.dim[1], was.dim[2], was.dim[3]);
+    const ar_type t = graph_type(s->g, pool);
     ref p = graph_reshape(s->g, pool, rows);
-    p = graph_store_rows(s->g, p, slot,
-                         graph_cast(s->g, x, graph_type(s->g, pool)));
+    if (!quant_is_block(t)) x = graph_cast(s->g, x, t);
+    p = graph_store_rows(s->g, p, slot, x);
     return graph_reshape(s->g, p, was);
 }
 
@@ -133,15 +136,16 @@ ref decoder_attend_pages(const decoder_state *s, ref q, ref k_pool, ref v_pool,
     a.paged.softcap = s->c->attn_softcap;
     a.paged.window = s->c->window[layer];
     a.paged.page = p->page;
-    const ref in[] = {q,           k_pool,          v_pool,         p->table,
-                      p->sequence, s->d->positions, sinks(s, layer)};
+    const ref in[] = {
+        q,           k_pool,          v_pool,         p->table[layer],
+        p->sequence, s->d->positions, sinks(s, layer)};
     return graph_op(s->g, OP_ATTENTION_PAGED, &a, in, 7);
 }
 
 /* Keys and values to their pools, and q over them. */
 static ref write_and_attend(const decoder_state *s, ref q, ref k, ref v,
                             int layer) {
-    const ref slot = s->d->pages->slot;
+    const ref slot = s->d->pages->slot[layer];
     ref *k_pool = &s->d->pages->k_pool[layer];
     ref *v_pool = &s->d->pages->v_pool[layer];
     *k_pool = decoder_write_pool(s, *k_pool, slot, k);

@@ -130,7 +130,7 @@ static ref attend_pages(const decoder_state *s, ref q, ref q_turned, ref latent,
     const ref b = ways_out(s, layer, &d);
     latent = graph_reshape(g, latent, shape3(s->rows, 1, lora));
     const ref key = graph_concat(g, (ref[]){latent, turned}, 2, 2);
-    *pool = decoder_write_pool(s, *pool, s->d->pages->slot, key);
+    *pool = decoder_write_pool(s, *pool, s->d->pages->slot[layer], key);
     q = graph_concat(g, (ref[]){by_head(s, q, b), q_turned}, 2, 2);
     const ref o = decoder_attend_pages(
         s, q, *pool, graph_slice(g, *pool, 3, 0, lora), layer);

@@ -112,7 +112,7 @@ ar_status eval_windows_run(const eval_windows *w, eval_result *out,
 /* ---- a text under a model ---- */
 
 eval_options eval_options_default(void) {
-    return (eval_options){.device = "cpu"};
+    return (eval_options){.engine = engine_options_default()};
 }
 
 typedef struct text_eval {
@@ -174,13 +174,8 @@ static ar_status check_text(const model *m, const ar_tokenizer *tok,
     return AR_OK;
 }
 
-static ar_status open_engine(engine **out, const model *m,
-                             const eval_options *opt, int64_t tokens,
-                             ar_error *err) {
-    engine_options o = engine_options_default();
-    o.device = opt->device;
-    o.n_threads = opt->n_threads;
-    o.kernels = opt->kernels;
+static ar_status open_engine(engine **out, const model *m, engine_options o,
+                             int64_t tokens, ar_error *err) {
     o.max_tokens = tokens;
     o.max_sessions = 1;
     return engine_open(out, m, &o, err);
@@ -205,7 +200,7 @@ ar_status eval_text(const model *m, const ar_tokenizer *tok, const char *text,
     text_eval ctx = {.opt = opt, .tokens = w.tokens};
     w.ctx = &ctx;
     engine *e = NULL;
-    ar_status s = open_engine(&e, m, opt, w.tokens, err);
+    ar_status s = open_engine(&e, m, opt->engine, w.tokens, err);
     if (s == AR_OK) s = scorer_open(&ctx.s, e, err);
     if (s == AR_OK) s = eval_windows_run(&w, out, err);
     scorer_close(ctx.s);

@@ -8,7 +8,7 @@
 #define TRAIN_EVAL_H
 
 #include "arcane/tokenizer.h"
-#include "model/model.h"
+#include "infer/engine.h"
 
 typedef struct eval_result {
     double nats;      /* sum of -log p */
@@ -42,11 +42,9 @@ ar_status eval_windows_run(const eval_windows *w, eval_result *out,
                            ar_error *err);
 
 typedef struct eval_options {
-    const char *device;  /* "cpu" */
-    int n_threads;       /* 0 = all */
-    const char *kernels; /* NULL = best */
-    int64_t tokens;      /* T; 0 = the model's context, at most 1024 */
-    int64_t stride;      /* 0 = T */
+    engine_options engine; /* but for tokens and sessions */
+    int64_t tokens;        /* T; 0 = the model's context, at most 1024 */
+    int64_t stride;        /* 0 = T */
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
 } eval_options;

@@ -112,3 +112,10 @@ void test_mem_blocks_are_counted(void **state) {
     assert_null(mem_block_alloc(SIZE_MAX / 2));
     assert_int_equal(mem_block_bytes(), before);
 }
+
+/* Unknown, or a size that a machine can have. */
+void test_mem_available_is_sane(void **state) {
+    (void)state;
+    const size_t n = mem_available();
+    assert_true(n == 0 || (n > (1u << 20) && n < SIZE_MAX / 2));
+}

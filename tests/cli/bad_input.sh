@@ -290,6 +290,12 @@ refuses "logits into no folder" 1 'missing' \
     "$a" debug logits "$models/gpt2" --ids 1 --out missing/L.st
 refuses "logits into a folder" 1 'folder' \
     "$a" debug logits "$models/gpt2" --ids 1 --out folder
+refuses "no such type of cache" 2 '"q4" is not' \
+    "$a" debug logits "$models/gpt2" --ids 1 --out L.st --cache-type f16,q4
+refuses "heads that are not blocks" 1 'heads of 16 numbers' \
+    "$a" run "$models/llama" --ids 1 --cache-type q8_0
+ok "another type of cache" \
+    "$a" run "$models/llama" --ids 1,2,3 -n 4 --greedy --cache-type f16,bf16
 refuses "no ids" 2 '--ids' "$a" debug logits "$models/gpt2" --ids '' --out L.st
 refuses "long ids" 1 '121 tokens' \
     "$a" debug logits "$models/gpt2" --ids "$many" --out L.st

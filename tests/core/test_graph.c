@@ -294,6 +294,31 @@ void test_graph_state_versions(void **state) {
     expect_error(&g, "STORE: the view [4, 4] of state \"u\" has gaps");
 }
 
+/* A pool of blocks is written by rows, quantised, and seen as pages. */
+void test_graph_state_of_blocks(void **state) {
+    (void)state;
+    graph g;
+    graph_open(&g);
+    const ref slot = input(&g, AR_I32, shape1(6));
+    const ref x = input(&g, AR_F32, shape3(6, 2, 64));
+    ref pool = graph_state(&g, "k", AR_Q8_0, shape4(9, 16, 2, 64), 1, 0);
+    pool = graph_reshape(&g, pool, shape3(144, 2, 64));
+    pool = graph_store_rows(&g, pool, slot, x);
+    pool = graph_reshape(&g, pool, shape4(9, 16, 2, 64));
+    const ref table = input(&g, AR_I32, shape2(3, 5));
+    const ref o = graph_op(&g, OP_ATTENTION_PAGED, NULL,
+                           (ref[]){x, pool, pool, table, slot, slot}, 6);
+    expect_shape(&g, o, AR_F32, shape3(6, 2, 64));
+    assert_ok(graph_status(&g, err));
+    graph_reshape(&g, pool, shape3(144, 4, 32));
+    expect_error(&g, "RESHAPE: input 0 has blocks of q8_0");
+    graph_open(&g);
+    pool = graph_state(&g, "k", AR_Q8_0, shape2(9, 64), 1, 0);
+    graph_store_rows(&g, pool, input(&g, AR_I32, shape1(2)),
+                     input(&g, AR_F16, shape2(2, 64)));
+    expect_error(&g, "STORE_ROWS: x is f16, must be f32 or f64");
+}
+
 void test_graph_state_rows_through_a_view(void **state) {
     (void)state;
     graph g;

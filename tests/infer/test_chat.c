@@ -109,6 +109,32 @@ void test_chat_stops(void **state) {
     close_chat(&f);
 }
 
+/* Stopped while it reads: there is no answer, and the next is as it would have
+ * been. */
+void test_chat_cancelled(void **state) {
+    (void)state;
+    fixture f;
+    open_chat(&f, "qwen3_q8_0.gguf", 0);
+    volatile sig_atomic_t cancel = 1;
+    const sync_options sync = {.cancel = &cancel};
+    const chat_request r = {
+        .sampler = f.greedy, .sync = &sync, .on_text = listen, .ctx = &f};
+    chat_stats s;
+    assert_ok(chat_say(f.c, "user", "Who are you?", err));
+    assert_fails(AR_CANCELLED, "stopped", chat_answer(f.c, &r, &s, err));
+    assert_int_equal(json_array_size(chat_turns(f.c)), 1);
+    assert_true(chat_undo(f.c));
+    ask(&f, "Who are you?", 12);
+    text first = {0};
+    text_add(&first, f.said.data, f.said.size);
+    close_chat(&f);
+    open_chat(&f, "qwen3_q8_0.gguf", 0);
+    ask(&f, "Who are you?", 12);
+    assert_string_equal(f.said.data, first.data);
+    text_close(&first);
+    close_chat(&f);
+}
+
 /* The oldest question goes with its answer; the system's turn stays. */
 void test_chat_drops_oldest(void **state) {
     (void)state;

@@ -3,6 +3,7 @@
  * the same. */
 #include "base/mem.h"
 #include "infer/infer.h"
+#include "tests/infer/step_tokens.h"
 #include "tests/model/golden_io.h"
 #include "tests/model/golden_models.h"
 
@@ -74,7 +75,7 @@ static void check_greedy(engine *e, const json_t *io) {
         const sample_input in = {y, NULL, 0, i};
         assert_ok(sampler_next(greedy, &in, &next, err));
         assert_int_equal(next, want[i]);
-        assert_ok(engine_step(e, &s, &next, 1, y, err));
+        assert_ok(step_tokens(e, &s, &next, 1, V, y, err));
     }
     sampler_close(greedy);
     session_close(s);
@@ -172,7 +173,7 @@ void test_engine_longrope(void **state) {
     assert_ok(session_feed(s[0], ids, SHORT, false, NULL, err));
     for (int i = SHORT; i < N; i++) {
         const int32_t next[2] = {ids[i], ids[i - SHORT]};
-        assert_ok(engine_step(f.e, s, next, 2, y, err));
+        assert_ok(step_tokens(f.e, s, next, 2, V, y, err));
         assert_memory_equal(y, cut + i * V, V * sizeof *y);
         assert_memory_equal(y + V, below + (i - SHORT) * V, V * sizeof *y);
     }
@@ -199,14 +200,14 @@ static void check_batch(const char *name) {
     for (int step = 0; step < N - S; step++) {
         int32_t next[S];
         for (int i = 0; i < S; i++) next[i] = ids[i][i + step];
-        assert_ok(engine_step(f.e, s, next, S, y, err));
+        assert_ok(step_tokens(f.e, s, next, S, V, y, err));
         for (int i = 0; i < S; i++)
             assert_memory_equal(y + i * V, alone[i] + (i + step) * V,
                                 V * sizeof *y);
     }
     int32_t next[2] = {1, 2};
     session *same[2] = {s[0], s[0]};
-    assert_fails(AR_RANGE, "same", engine_step(f.e, same, next, 2, y, err));
+    assert_fails(AR_RANGE, "same", step_tokens(f.e, same, next, 2, V, y, err));
     for (int i = 0; i < S; i++) session_close(s[i]);
     close_engine(&f);
 }
@@ -253,24 +254,25 @@ void test_engine_full(void **state) {
     o.max_sessions = 2;
     fixture f;
     open_engine(&f, "llama", o);
-    int32_t ids[64];
+    int32_t ids[64], other[64];
     static double y[2 * V], z[2 * V];
     some_ids(ids, 64, 4);
+    some_ids(other, 64, 5);
     session *s[2], *third;
     for (int i = 0; i < 2; i++) assert_ok(session_open(&s[i], f.e, err));
     assert_fails(AR_FULL, "sessions", session_open(&third, f.e, err));
     assert_ok(session_feed(s[0], ids, 40, false, y, err));
-    assert_ok(session_feed(s[1], ids, 16, false, y + V, err));
+    assert_ok(session_feed(s[1], other, 16, false, y + V, err));
     /* One page is free, two are needed: nothing changes. */
     assert_fails(AR_FULL, "pages",
                  session_feed(s[1], ids, 16, false, NULL, err));
     assert_int_equal(session_length(s[1]), 16);
     assert_int_equal(engine_free_pages(f.e), 1);
-    assert_fails(AR_FULL, "pages", engine_step(f.e, s, ids, 2, z, err));
+    assert_fails(AR_FULL, "pages", step_tokens(f.e, s, ids, 2, V, z, err));
     assert_int_equal(session_length(s[0]), 40);
     assert_int_equal(engine_free_pages(f.e), 1);
     session_rewind(s[0], 39);
-    assert_ok(engine_step(f.e, s, (int32_t[]){ids[39], ids[0]}, 2, z, err));
+    assert_ok(step_tokens(f.e, s, (int32_t[]){ids[39], ids[0]}, 2, V, z, err));
     assert_memory_equal(y, z, V * sizeof *y);
     for (int i = 0; i < 2; i++) session_close(s[i]);
     close_engine(&f);
@@ -286,12 +288,14 @@ void test_engine_bad_input(void **state) {
     ids[3] = V;
     assert_fails(AR_RANGE, "160", session_feed(s, ids, 5, false, NULL, err));
     ids[3] = -1;
-    assert_fails(AR_RANGE, "-1", engine_step(f.e, &s, ids + 3, 1, NULL, err));
+    assert_fails(AR_RANGE, "-1",
+                 step_tokens(f.e, &s, ids + 3, 1, V, NULL, err));
     ids[3] = 0;
     assert_fails(AR_RANGE, "context",
                  session_feed(s, ids, 97, false, NULL, err));
     assert_ok(session_feed(s, ids, 96, false, NULL, err));
-    assert_fails(AR_RANGE, "context", engine_step(f.e, &s, ids, 1, NULL, err));
+    assert_fails(AR_RANGE, "context",
+                 step_tokens(f.e, &s, ids, 1, V, NULL, err));
     assert_fails(AR_RANGE, "no tokens",
                  session_feed(s, ids, 0, false, NULL, err));
     session_close(s);
@@ -363,7 +367,7 @@ void test_engine_takes_nothing(void **state) {
     mem_fail_at(1, 1);
     const ar_status open = session_open(&s, f.e, NULL);
     const ar_status fed = session_feed(s, ids, 60, true, y, NULL);
-    const ar_status stepped = engine_step(f.e, &s, ids, 1, y, NULL);
+    const ar_status stepped = step_tokens(f.e, &s, ids, 1, V, y, NULL);
     mem_fail_at(0, 0);
     assert_int_equal(open, AR_OK);
     assert_int_equal(fed, AR_OK);

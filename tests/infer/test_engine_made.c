@@ -87,12 +87,19 @@ static void train_logits(const model *m, const int32_t *ids, double *out) {
     be->close(dev);
 }
 
-static void check_device(const model *m, const char *where, const double *want,
-                         const int32_t *ids, double tolerance) {
+/* `small`: layers with windows have pages of their own, just enough. */
+static void check_device(const model *m, const char *where, bool small,
+                         const double *want, const int32_t *ids,
+                         double tolerance) {
     const int64_t V = m->config.n_vocab;
     engine_options o = engine_options_default();
     o.device = where;
     o.page = 8;
+    if (small) {
+        o.max_sessions = 1;
+        o.max_rows = 4;
+        o.rewind = 0;
+    }
     engine *e;
     session *s;
     assert_ok(engine_open(&e, m, &o, err));
@@ -126,8 +133,10 @@ static void check_made(const char *config) {
     for (int i = 0; i < T; i++) ids[i] = (i * i * 7 + i) % 96;
     double *want = mem_new(double, T * m->config.n_vocab);
     train_logits(m, ids, want);
-    check_device(m, "reference-f64", want, ids, 1e-10);
-    check_device(m, "cpu", want, ids, 2e-3);
+    for (int small = 0; small < 2; small++) {
+        check_device(m, "reference-f64", small, want, ids, 1e-10);
+        check_device(m, "cpu", small, want, ids, 2e-3);
+    }
     mem_free(want);
     model_close(m);
 }
@@ -149,6 +158,16 @@ void test_engine_made_rustane(void **state) {
                "\"num_key_value_heads\": 3, \"intermediate_size\": 80, "
                "\"hidden_act\": \"leaky_relu_sqr\", "
                "\"layer_windows\": [9, 0, 17]}");
+}
+
+/* Every layer another window, of one key too; more than there are groups. */
+void test_engine_made_windows(void **state) {
+    (void)state;
+    check_made("{\"model_type\": \"arcane_rustane\", \"vocab_size\": 96, "
+               "\"max_position_embeddings\": 64, \"num_hidden_layers\": 6, "
+               "\"hidden_size\": 32, \"num_attention_heads\": 2, "
+               "\"num_key_value_heads\": 1, \"intermediate_size\": 40, "
+               "\"layer_windows\": [1, 5, 1, 9, 12, 3]}");
 }
 
 void test_engine_made_partial_rope(void **state) {

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "infer/infer.h"
+#include "tests/infer/step_tokens.h"
 #include "tests/model/golden_io.h"
 
 enum { MOST = 512 }; /* tokens of a vocabulary, of a prompt */
@@ -59,7 +60,7 @@ static void check_greedy(engine *e, const json_t *record, int64_t n_vocab) {
         const sample_input in = {y, NULL, 0, i};
         assert_ok(sampler_next(greedy, &in, &id, err));
         assert_int_equal(id, want[i]);
-        assert_ok(engine_step(e, &s, &id, 1, y, err));
+        assert_ok(step_tokens(e, &s, &id, 1, n_vocab, y, err));
     }
     session_close(s);
     sampler_close(greedy);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "tests/infer/golden_engine.h"
+#include "tests/infer/step_tokens.h"
 
 enum { V = 160, N = 60 };
 
@@ -75,7 +76,7 @@ void test_latent_same_bits(void **state) {
         assert_ok(session_feed(s[1], ids[1], 11, false, NULL, err));
         for (int at = 0; at < N - 11; at++) {
             const int32_t next[2] = {ids[0][at], ids[1][at + 11]};
-            assert_ok(engine_step(e, s, next, 2, y, err));
+            assert_ok(step_tokens(e, s, next, 2, V, y, err));
             assert_memory_equal(y, whole[0] + at * V, V * sizeof *y);
             assert_memory_equal(y + V, whole[1] + (at + 11) * V, V * sizeof *y);
         }
@@ -134,7 +135,7 @@ static void make_wide(const char *folder) {
         "\"hidden_size\": 64, \"num_attention_heads\": 36, "
         "\"num_key_value_heads\": 36, \"intermediate_size\": 64, "
         "\"q_lora_rank\": 32, \"kv_lora_rank\": 64, \"qk_nope_head_dim\": 32, "
-        "\"qk_rope_head_dim\": 16, \"v_head_dim\": 32, "
+        "\"qk_rope_head_dim\": 32, \"v_head_dim\": 32, "
         "\"first_k_dense_replace\": 2}";
     char path[600];
     model_config c;
@@ -201,5 +202,41 @@ void test_latent_types(void **state) {
         model_close(f);
         model_close(g);
     }
+    model_close(m);
+}
+
+/* Keys in blocks: values are the first blocks of the keys. */
+void test_latent_cache_blocks(void **state) {
+    (void)state;
+    static double got[N * V], cut[N * V], want[N * V];
+    char folder[400];
+    int32_t ids[N];
+    model *m;
+    engine *e;
+    engine_memory use;
+    some_ids(ids, 6);
+    snprintf(folder, sizeof folder, "%s/wide", test_folder());
+    make_wide(folder);
+    assert_ok(model_open(&m, folder, err));
+    open_on(&e, m, "cpu");
+    feed(e, ids, N, want);
+    engine_close(e);
+    engine_options o = engine_options_default();
+    o.max_tokens = 256;
+    o.page = 8;
+    o.k_type = AR_Q8_0;
+    assert_ok(engine_open(&e, m, &o, err));
+    engine_memory_use(e, &use);
+    assert_int_equal(use.cache, 256 * 2 * (96 / 32 * 34));
+    feed(e, ids, N, got);
+    feed(e, ids, 7, cut);
+    assert_memory_equal(got, cut, sizeof cut);
+    double sum = 0, all = 0;
+    for (int i = 0; i < N * V; i++) {
+        sum += (got[i] - want[i]) * (got[i] - want[i]);
+        all += want[i] * want[i];
+    }
+    assert_true(sum > 0 && sum < 1e-3 * all);
+    engine_close(e);
     model_close(m);
 }

@@ -4,12 +4,13 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "infer/infer.h"
+#include "tests/infer/step_tokens.h"
 #include "tests/model/golden_io.h"
 
 enum { V = 160, MOST = 250 };
 
 static const char *const names[] = {"mamba2", "mamba2_limits",
-                                    "qwen3_next_dense"};
+                                    "qwen3_next_dense", "qwen3_next"};
 enum { N_NAMES = sizeof names / sizeof *names };
 
 typedef struct fixture {
@@ -88,7 +89,7 @@ static void check_batch(const char *name) {
     }
     for (int step = 0; step < N - S; step++) {
         for (int i = 0; i < S; i++) next[i] = ids[i][i + step];
-        assert_ok(engine_step(f.e, s, next, S, y, err));
+        assert_ok(step_tokens(f.e, s, next, S, V, y, err));
         for (int i = 0; i < S; i++)
             assert_memory_equal(y + i * V, alone[i] + (i + step) * V,
                                 V * sizeof *y);
@@ -144,7 +145,7 @@ static void one_leg(walk *w) {
     session *both[] = {w->other, w->s};
     for (int64_t i = 0; i < more && i < 9; i++) {
         const int32_t next[] = {(int32_t)draw(w, V), w->ids[w->n]};
-        assert_ok(engine_step(w->f.e, both, next, 2, y, err));
+        assert_ok(step_tokens(w->f.e, both, next, 2, V, y, err));
         w->n++;
     }
     if (more > 0) compare_end(w, y + V);
@@ -257,4 +258,45 @@ void test_recurrent_nomem(void **state) {
     use_without_memory(e);
     engine_close(e);
     model_close(m);
+}
+
+/* Forks, texts with the same beginning, and files: the states go along, or
+ * are computed anew. */
+static void check_shared(const char *name) {
+    enum { N = 150, MORE = 20 };
+    fixture f;
+    session *a, *b;
+    int32_t ids[N + MORE];
+    double want[V], y[V];
+    char path[600];
+    some_ids(ids, N + MORE, 9);
+    snprintf(path, sizeof path, "%s/%s.session", test_folder(), name);
+    open_engine(&f, golden_model(name, ""), on("cpu", 2));
+    assert_ok(session_open(&a, f.e, err));
+    assert_ok(session_feed(a, ids, N, false, NULL, err));
+    assert_ok(session_save(a, path, err));
+    assert_ok(session_fork(&b, a, err));
+    assert_ok(session_feed(a, ids + N, MORE, false, want, err));
+    assert_ok(session_feed(b, ids + N, MORE, false, y, err));
+    assert_memory_equal(y, want, sizeof y);
+    session_close(b);
+    assert_ok(session_load(&b, f.e, path, err));
+    assert_int_equal(session_length(b), N);
+    assert_ok(session_feed(b, ids + N, MORE, false, y, err));
+    assert_memory_equal(y, want, sizeof y);
+    session_rewind(b, 100);
+    assert_ok(session_sync(b, ids, N + MORE, NULL, y, err));
+    assert_memory_equal(y, want, sizeof y);
+    session_close(b);
+    assert_ok(session_open(&b, f.e, err));
+    assert_ok(session_sync(b, ids, N + MORE, NULL, y, err));
+    assert_memory_equal(y, want, sizeof y);
+    session_close(b);
+    session_close(a);
+    close_engine(&f);
+}
+
+void test_recurrent_shared(void **state) {
+    (void)state;
+    for (int k = 0; k < N_NAMES; k++) check_shared(names[k]);
 }

@@ -216,12 +216,27 @@ void test_run_folder(void **state) {
     size_t n;
     assert_ok(file_read(in(run, "heldout.txt"), 1 << 28, &text, &n, err));
     eval_options opt = eval_options_default();
-    opt.n_threads = 1;
+    opt.engine.n_threads = 1;
     opt.tokens = 32;
     eval_result e;
     assert_ok(eval_text(m, tok, text, 4001, &opt, &e, err));
     assert_int_equal(e.n_tokens, 4000);
     assert_int_equal(e.n_bytes, 4000);
+    /* Through an engine: the same model, keys rounded or not. */
+    static const ar_type types[] = {AR_F32, AR_F16, AR_BF16};
+    static const double tolerance[] = {1e-5, 1e-3, 1e-2};
+    for (int i = 0; i < 3; i++) {
+        eval_result cached;
+        opt.engine.k_type = opt.engine.v_type = types[i];
+        assert_ok(eval_text(m, tok, text, 4001, &opt, &cached, err));
+        assert_int_equal(cached.n_tokens, 4000);
+        assert_near(eval_loss(&cached), eval_loss(&e), tolerance[i]);
+    }
+    opt.tokens = 65;
+    assert_fails(AR_RANGE, "context",
+                 eval_text(m, tok, text, 4001, &opt, &e, err));
+    opt.tokens = 32;
+    opt.engine.k_type = opt.engine.v_type = AR_NONE;
     opt.stride = 8;
     eval_result longer;
     assert_ok(eval_text(m, tok, text, 4001, &opt, &longer, err));

@@ -61,7 +61,9 @@ static ar_status cpu_open(int index, const device_options *opt, device **out,
 }
 
 static void cpu_caps(const device *d, device_caps *out) {
-    *out = (device_caps){.host_memory = true, .reference = !d->kernels};
+    *out = (device_caps){.memory = mem_available(),
+                         .host_memory = true,
+                         .reference = !d->kernels};
     snprintf(out->name, sizeof out->name, "cpu (%s, %d threads)",
              d->kernels ? d->kernels->isa : "reference",
              pool_threads(d->threads));

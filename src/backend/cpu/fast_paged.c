@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "backend/cpu/attention.h"
+#include "quant/quant.h"
 
 enum {
     RANGE = 512,     /* tokens, in whole pages */
@@ -93,9 +94,11 @@ static const float *pool_rows(const job *j, const tensor *t, int64_t page,
     if (t->type == AR_F32) return (const float *)t->data + offset;
     *ld = width;
     for (int64_t i = 0; i < n; i++) {
-        const uint16_t *x =
-            (const uint16_t *)t->data + offset + i * t->stride[1];
-        if (t->type == AR_BF16)
+        const int64_t at_row = offset + i * t->stride[1];
+        const void *x = (const char *)t->data + ar_type_size(t->type, at_row);
+        if (t->type == AR_Q8_0)
+            quant_decode(AR_Q8_0, x, tmp + i * width, width);
+        else if (t->type == AR_BF16)
             j->c->k->from_bf16(width, x, tmp + i * width);
         else
             j->c->k->from_f16(width, x, tmp + i * width);
@@ -402,8 +405,9 @@ static size_t work_size(const op_call *c) {
 }
 
 static bool pool_fits(const tensor *t) {
-    return (t->type == AR_F32 || t->type == AR_BF16 || t->type == AR_F16) &&
-           t->dim[3] > 0 && t->dim[3] <= MAX_DIM &&
+    const bool known = t->type == AR_F32 || t->type == AR_BF16 ||
+                       t->type == AR_F16 || t->type == AR_Q8_0;
+    return known && t->dim[3] > 0 && t->dim[3] <= MAX_DIM &&
            (t->dim[3] == 1 || t->stride[3] == 1);
 }
 

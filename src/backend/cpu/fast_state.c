@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "backend/cpu/fast_move.h"
+#include "quant/quant.h"
 
 /* ---- STORE ---- */
 
@@ -36,7 +37,7 @@ static void accumulate(const op_call *c) {
 const cpu_fast fast_accumulate = {OP_ACCUMULATE, accumulate_fits, accumulate,
                                   NULL, "vec"};
 
-/* ---- STORE_ROWS: y[rows[i]] = x[i] ----
+/* ---- STORE_ROWS: y[rows[i]] = x[i], quantised if y has blocks ----
  *
  * A share owns the rows of the state whose number leaves a given remainder,
  * so of two rows with one number the later one stays. */
@@ -45,8 +46,8 @@ enum { ROW_SHARES = 16 };
 
 typedef struct rows_job {
     const op_call *c;
-    int64_t n_shares;
-    size_t size; /* of a row, bytes */
+    int64_t n_shares, n; /* elements of a row */
+    size_t size;         /* bytes of a row of x */
 } rows_job;
 
 /* Does a row of t have no gaps? */
@@ -58,20 +59,25 @@ static bool row_is_dense(const tensor *t) {
 
 static bool store_rows_fits(const op_call *c) {
     const tensor *y = &c->out[0], *x = &c->in[2];
-    return x->type == y->type && c->in[1].type == AR_I32 && row_is_dense(x) &&
-           row_is_dense(y);
+    const bool same = x->type == y->type;
+    return (same || (quant_is_block(y->type) && x->type == AR_F32)) &&
+           c->in[1].type == AR_I32 && row_is_dense(x) && row_is_dense(y);
 }
 
 static void rows_share(void *ctx, int64_t share, int worker) {
     (void)worker;
     const rows_job *j = ctx;
     const tensor *y = &j->c->out[0], *x = &j->c->in[2], *rows = &j->c->in[1];
-    const int64_t each = (int64_t)ar_type_size(x->type, 1);
     for (int64_t i = 0; i < x->dim[0]; i++) {
         const int64_t row = ((const int32_t *)rows->data)[i * rows->stride[0]];
         if (row < 0 || row >= y->dim[0] || row % j->n_shares != share) continue;
-        memcpy((char *)y->data + row * y->stride[0] * each,
-               (const char *)x->data + i * x->stride[0] * each, j->size);
+        const void *from =
+            (const char *)x->data + ar_type_size(x->type, i * x->stride[0]);
+        void *to = (char *)y->data + ar_type_size(y->type, row * y->stride[0]);
+        if (x->type == y->type)
+            memcpy(to, from, j->size);
+        else
+            type_encode_f32(y->type, from, to, j->n);
     }
 }
 
@@ -82,6 +88,7 @@ static void store_rows(const op_call *c) {
     rows_job j = {.c = c,
                   .n_shares =
                       smaller(ceil_div(count, SHARE_ELEMENTS), ROW_SHARES),
+                  .n = count / x->dim[0],
                   .size = ar_type_size(x->type, count / x->dim[0])};
     pool_run(pool_for(c, count), rows_share, &j, j.n_shares);
 }

@@ -46,6 +46,7 @@ static int64_t n_doubles(enum op_id op, const op_call *c) {
         return attention_rows(c, 3, 4) + tensor_count(&in[4]);
     case OP_ATTENTION_PAGED: /* q, k; v, o of a page, o */
         return 2 * last(&in[0]) + 3 * last(&in[2]);
+    case OP_STORE_ROWS: return last(&in[2]); /* a row to be quantised */
     case OP_XENT: return 2 * last(&in[0]) + in[1].dim[0]; /* x, w; z */
     case OP_XENT_DXW: /* x, w, dx; z */ return 3 * last(&in[0]) + in[1].dim[0];
     default: return scan_doubles(op, c);

@@ -49,6 +49,10 @@ static const real *pool_row(const tensor *t, int64_t page, int64_t i, int64_t g,
                             real *scratch) {
     const int64_t offset =
         page * t->stride[0] + i * t->stride[1] + g * t->stride[2];
+    if (quant_is_block(t->type)) {
+        REF(read_row)(t, offset, t->dim[3], scratch, 1);
+        return scratch;
+    }
     return REF(read)(t, offset, t->stride[3], t->dim[3], scratch);
 }
 

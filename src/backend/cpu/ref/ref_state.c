@@ -39,6 +39,21 @@ void REF(ACCUMULATE)(const op_call *c) {
     }
 }
 
+/* Rows of x as blocks of y, which has its shape and is dense; work [n] floats
+ * of a row. */
+static void quantise(const op_call *c, const tensor *y, const tensor *x) {
+    float *row = c->work;
+    const int64_t n = last_dim(y);
+    for (int64_t r = 0, rows = rows_of(y); r < rows; r++) {
+        const int64_t from = row_at(x, r);
+        for (int64_t i = 0; i < n; i++)
+            row[i] = (float)load(x, from + i * last_stride(x));
+        type_encode_f32(y->type, row,
+                        (char *)y->data + ar_type_size(y->type, row_at(y, r)),
+                        n);
+    }
+}
+
 void REF(STORE_ROWS)(const op_call *c) {
     const tensor *rows = &c->in[1], *x = &c->in[2], *y = &c->out[0];
     tensor to = *y, from = *x; /* one row of each, as [..] */
@@ -51,8 +66,12 @@ void REF(STORE_ROWS)(const op_call *c) {
     for (int64_t r = 0; r < x->dim[0]; r++) {
         const int64_t row = REF(load_int)(rows, r * rows->stride[0]);
         if (row < 0 || row >= y->dim[0]) continue;
-        to.data = at(y, row * y->stride[0]);
+        to.data = (char *)y->data + ar_type_size(y->type, row * y->stride[0]);
         from.data = at(x, r * x->stride[0]);
+        if (quant_is_block(y->type)) {
+            quantise(c, &to, &from);
+            continue;
+        }
         const op_call copy = {.n_in = 1, .in = {from}, .out = {to}};
         REF(COPY)(&copy);
     }
