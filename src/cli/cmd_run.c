@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/constrain.h"
 #include "cli/options.h"
 #include "cli/sample_options.h"
 #include "infer/infer.h"
@@ -18,6 +19,7 @@ typedef struct run_args {
     const char *model, *prompt, *ids;
     int64_t n, n_logprobs;
     sample_args sampling;
+    constrain_args limits;
     bool json, no_bos;
 } run_args;
 
@@ -44,6 +46,7 @@ static const cli_option options[] = {
 #define SAMPLE_ARGS run_args
 #include "cli/sample_options.def"
 #undef SAMPLE_ARGS
+    CONSTRAIN_OPTIONS(run_args),
     {"--logprobs", NULL, CLI_INT, false, offsetof(run_args, n_logprobs), "N",
      "with --json: log-probabilities of each token and of the N likeliest, of "
      "what was drawn from and of the raw scores; at most 1000"},
@@ -52,7 +55,7 @@ static const cli_option options[] = {
     {"--no-bos", NULL, CLI_FLAG, false, offsetof(run_args, no_bos), NULL,
      "do not put the beginning-of-sequence token before the prompt"},
     {"--json", NULL, CLI_FLAG, false, offsetof(run_args, json), NULL,
-     "one object: ids, text, timings"},
+     "one object: ids, text, why it ended, timings"},
     DEVICE_OPTIONS(run_args),
     OPTIONS_END,
 };
@@ -71,10 +74,12 @@ typedef struct answer {
     sampler *sampler;
     json_t *logprobs;    /* array, with --logprobs */
     sample_logprob *top; /* [n_logprobs] */
-    text pending;        /* bytes not yet printed: part of a character */
+    constrain limits;
+    ar_tokenizer_stream *stream; /* NULL without a tokenizer */
+    text written;                /* with --json */
     double seconds_load, seconds_prompt, seconds_write;
-    int32_t stop_id; /* ends a text; -1 where the prompt is ids */
-    bool stop_seen;
+    int32_t ends[2];    /* end a text; -1 = none */
+    const char *reason; /* why it ended */
 } answer;
 
 static volatile sig_atomic_t stopped;
@@ -121,15 +126,33 @@ static ar_status read_prompt(answer *a, ar_error *err) {
     return s;
 }
 
+/* Ids are the caller's own affair and go on behind an end, unless a grammar
+ * says when the text is whole. */
+static ar_status open_text(answer *a, ar_error *err) {
+    const bool limited = a->limits.grammar != NULL;
+    a->ends[0] = a->ends[1] = -1;
+    if (a->tok && (limited || !a->args->ids)) {
+        a->ends[0] = ar_tokenizer_eos(a->tok);
+        a->ends[1] = a->model->config.eos;
+    }
+    TRY(constrain_attach(&a->limits, a->tok, a->ends, 2,
+                         a->model->config.n_vocab, err));
+    if (!a->tok) return AR_OK;
+    /* what is printed continues the prompt */
+    const unsigned flags = limited || !a->args->json ? AR_MIDDLE : 0;
+    return ar_tokenizer_stream_open(&a->stream, a->tok, flags, err);
+}
+
 static ar_status open_all(answer *a, ar_error *err) {
     const run_args *args = a->args;
     const double start = clock_now();
+    TRY(constrain_open(&a->limits, &args->limits, err));
     TRY(model_open(&a->model, args->model, err));
     TRY(model_tokenizer(&a->tok, a->model, err));
     a->n = a->model->config.n_ctx;
     if (args->n < a->n) a->n = args->n;
     TRY(read_prompt(a, err));
-    a->stop_id = a->tok && !args->ids ? ar_tokenizer_eos(a->tok) : -1;
+    TRY(open_text(a, err));
     const int64_t n_vocab = a->model->config.n_vocab;
     if (a->n_prompt < 1) return error_set(err, AR_USAGE, "the prompt is empty");
     if (a->n_prompt > a->model->config.n_ctx)
@@ -156,25 +179,25 @@ static ar_status open_all(answer *a, ar_error *err) {
     return AR_OK;
 }
 
-/* Print what is complete of the text so far; all of it at the end. */
-static void show(answer *a, int32_t id, bool end) {
-    if (a->args->json || !a->tok) return;
-    char piece[1024];
-    size_t n = 0;
-    ar_error ignored;
-    if (!end && ar_tokenizer_decode(a->tok, &id, 1, 0, piece, sizeof piece, &n,
-                                    &ignored) == AR_OK)
-        text_add(&a->pending, piece, n < sizeof piece ? n : sizeof piece);
-    if (!a->pending.size) return;
-    size_t ready = utf8_valid(a->pending.data, a->pending.size);
-    if (end || a->pending.size - ready > 3) ready = a->pending.size;
-    text shown = {0};
-    utf8_add_lossy(&shown, a->pending.data, ready);
-    if (shown.data) fwrite(shown.data, 1, shown.size, stdout);
-    text_close(&shown);
-    fflush(stdout);
-    memmove(a->pending.data, a->pending.data + ready, a->pending.size - ready);
-    a->pending.size -= ready;
+/* Print or keep what the last token, or the end, makes certain. */
+static ar_status show(answer *a, int32_t id, bool end, ar_error *err) {
+    const char *p, *out;
+    size_t n, n_out;
+    if (!a->stream) return AR_OK;
+    TRY(end ? ar_tokenizer_stream_end(a->stream, &p, &n, err)
+            : ar_tokenizer_stream_add(a->stream, id, &p, &n, err));
+    for (int part = 0; part <= end; part++) {
+        if (part)
+            stop_text_end(a->limits.stop, &out, &n_out);
+        else
+            TRY(stop_text_add(a->limits.stop, p, n, &out, &n_out, err));
+        if (a->args->json)
+            text_add(&a->written, out, n_out);
+        else
+            fwrite(out, 1, n_out, stdout);
+    }
+    if (!a->args->json) fflush(stdout);
+    return text_status(&a->written, err);
 }
 
 /* {"logprob", "top": [{"id", "logprob"}, ...]}; logits as sampler_logprobs */
@@ -197,6 +220,24 @@ static ar_status note_logprobs(answer *a, int32_t id, ar_error *err) {
     return error_set(err, AR_NOMEM, "out of memory");
 }
 
+/* The next token; *over if there is none, as the text is whole. */
+static ar_status next_token(answer *a, int32_t *id, bool *over, ar_error *err) {
+    const sample_input in = {a->logits, a->ids, a->n_ids, a->n_ids};
+    grammar_mask *mask = a->limits.mask;
+    const uint64_t *bits = NULL;
+    *over = mask && grammar_mask_is_over(mask);
+    if (*over) {
+        a->reason = "grammar";
+        return AR_OK;
+    }
+    if (mask) TRY(grammar_mask_allowed(mask, &bits, err));
+    sampler_allow(a->sampler, bits);
+    TRY(sampler_next(a->sampler, &in, id, err));
+    *over = *id == a->ends[0] || *id == a->ends[1];
+    if (*over) a->reason = "eos";
+    return *over || !mask ? AR_OK : grammar_mask_accept(mask, *id, err);
+}
+
 static ar_status write_tokens(answer *a, ar_error *err) {
     const model_config *c = &a->model->config;
     const double start = clock_now();
@@ -204,41 +245,40 @@ static ar_status write_tokens(answer *a, ar_error *err) {
     const double middle = clock_now();
     a->seconds_prompt = middle - start;
     a->n_ids = a->n_prompt;
-    for (int64_t i = 0; i < a->n && !stopped; i++) {
-        const sample_input in = {a->logits, a->ids, a->n_ids, a->n_ids};
+    a->reason = "length";
+    for (int64_t i = 0; i < a->n; i++) {
         int32_t id;
-        TRY(sampler_next(a->sampler, &in, &id, err));
-        if (a->stop_id >= 0 && id == a->stop_id) {
-            a->stop_seen = true;
-            break;
-        }
+        bool over;
+        TRY(next_token(a, &id, &over, err));
+        if (over) break;
         if (a->logprobs) TRY(note_logprobs(a, id, err));
         a->ids[a->n_ids++] = id;
-        show(a, id, false);
+        TRY(show(a, id, false, err));
+        if (stop_text_found(a->limits.stop)) a->reason = "stop";
+        if (stopped) a->reason = "interrupt";
+        if (strcmp(a->reason, "length") != 0) break;
         if (a->n_ids > c->n_ctx || i + 1 == a->n) break;
         TRY(session_feed(a->session, &id, 1, false, a->logits, err));
     }
     a->seconds_write = clock_now() - middle;
-    return AR_OK;
+    return show(a, 0, true, err);
 }
 
 static ar_status print_answer(answer *a, ar_error *err) {
-    char *written = NULL;
-    size_t size = 0;
     const int64_t n = a->n_ids - a->n_prompt;
-    if (a->tok)
-        TRY(decode_text(a->tok, a->ids + a->n_prompt, (size_t)n, 0, &written,
-                        &size, err));
+    const char *stop = stop_text_found(a->limits.stop);
+    const char *p = a->written.data ? a->written.data : "";
     json_t *ids = json_array();
     for (int64_t i = 0; i < n; i++)
         json_array_append_new(ids, json_integer(a->ids[a->n_prompt + i]));
     json_t *o = json_pack(
-        "{s:o, s:o, s:{s:f, s:f, s:f, s:I, s:I}}", "ids", ids, "text",
-        written ? json_stringn(written, size) : json_null(), "timings",
-        "load_s", a->seconds_load, "prompt_s", a->seconds_prompt,
-        "generation_s", a->seconds_write, "prompt_tokens",
-        (json_int_t)a->n_prompt, "generated_tokens", (json_int_t)n);
-    mem_free(written);
+        "{s:o, s:o, s:s, s:{s:f, s:f, s:f, s:I, s:I}}", "ids", ids, "text",
+        a->tok ? json_stringn(p, a->written.size) : json_null(),
+        "finish_reason", a->reason, "timings", "load_s", a->seconds_load,
+        "prompt_s", a->seconds_prompt, "generation_s", a->seconds_write,
+        "prompt_tokens", (json_int_t)a->n_prompt, "generated_tokens",
+        (json_int_t)n);
+    if (stop) json_object_set_new(o, "stop", json_string(stop));
     if (a->logprobs) json_object_set(o, "logprobs", a->logprobs);
     return print_json(o, err);
 }
@@ -251,9 +291,11 @@ static void print_ids(const answer *a) {
 static void close_all(answer *a) {
     session_close(a->session);
     engine_close(a->engine);
+    ar_tokenizer_stream_close(a->stream);
     ar_tokenizer_close(a->tok);
     model_close(a->model);
-    text_close(&a->pending);
+    text_close(&a->written);
+    constrain_close(&a->limits);
     mem_free(a->ids);
     mem_free(a->logits);
     mem_free(a->top);
@@ -277,13 +319,12 @@ static ar_status answer_prompt(answer *a, ar_error *err) {
     if (!a->args->json && a->tok && prompt && strcmp(prompt, "-"))
         fputs(prompt, stdout);
     TRY(write_tokens(a, err));
-    show(a, 0, true);
     if (a->args->json) return print_answer(a, err);
     if (a->tok)
         putchar('\n');
     else
         print_ids(a);
-    if (a->n_ids - a->n_prompt < a->args->n && !stopped && !a->stop_seen)
+    if (a->n_ids - a->n_prompt < a->args->n && !strcmp(a->reason, "length"))
         fprintf(stderr, "stopped: the model's context of %lld tokens is full\n",
                 (long long)a->model->config.n_ctx);
     if (isatty(STDERR_FILENO)) say_speed(a);
@@ -318,6 +359,9 @@ const cli_command cmd_run = {
         "  arcane run runs/a \"Once\" --samplers top_k,temperature,xtc "
         "--xtc-probability 0.5\n"
         "  arcane run runs/a \"Once\" --json --logprobs 5\n"
+        "  arcane run runs/a \"Once\" --stop \"\\n\\n\" --stop \"The end\"\n"
+        "  arcane run models/smollm2 \"A person as JSON:\" --json-schema "
+        "'{\"properties\": {\"name\": {\"type\": \"string\"}}}'\n"
         "  arcane run models/gpt2 --ids 1,2,3 -n 24 --greedy --json\n",
     .options = options,
     .args_size = sizeof(run_args),

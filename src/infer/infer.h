@@ -4,7 +4,11 @@
 
 #include "infer/chat.h"
 #include "infer/engine.h"
+#include "infer/grammar.h"
+#include "infer/grammar_mask.h"
+#include "infer/json_schema.h"
 #include "infer/model_text.h"
 #include "infer/sample.h"
+#include "infer/stop_text.h"
 
 #endif
