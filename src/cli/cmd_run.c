@@ -360,8 +360,9 @@ const cli_command cmd_run = {
         "--xtc-probability 0.5\n"
         "  arcane run runs/a \"Once\" --json --logprobs 5\n"
         "  arcane run runs/a \"Once\" --stop \"\\n\\n\" --stop \"The end\"\n"
-        "  arcane run models/smollm2 \"A person as JSON:\" --json-schema "
-        "'{\"properties\": {\"name\": {\"type\": \"string\"}}}'\n"
+        "  arcane run runs/a \"A person as JSON:\" --json-schema person.json "
+        "--json\n"
+        "  arcane run runs/a \"Move: \" --grammar chess.gbnf\n"
         "  arcane run models/gpt2 --ids 1,2,3 -n 24 --greedy --json\n",
     .options = options,
     .args_size = sizeof(run_args),
