@@ -12,8 +12,8 @@
 #include "infer/grammar_int.h"
 
 enum {
-    MAX_WAYS = 1 << 14, /* of one state */
-    MAX_SEEN = 1 << 17, /* nodes passed on the way to a state */
+    MAX_WAYS = 1 << 16, /* of one state */
+    MAX_SEEN = 1 << 18, /* nodes passed on the way to a state */
     MAX_STATES = 1 << 16,
     MAX_ALL_WAYS = 1 << 22,
     MAX_FRAMES = 1 << 20,

@@ -40,9 +40,21 @@ ar_status schema_add(schema_writer *w, const text *side,
     return text_status(&w->rules, w->err);
 }
 
+ar_status schema_work(schema_writer *w, size_t steps) {
+    w->work += steps;
+    if (w->work <= SCHEMA_MAX_WORK) return AR_OK;
+    return error_set(w->err, AR_RANGE,
+                     "%.100s: the schema is too large: its parts have to be "
+                     "joined or compared too often",
+                     w->name);
+}
+
 ar_status schema_keep(schema_writer *w, json_t *made, const json_t **out) {
     *out = made;
-    if (made && !json_array_append_new(w->owned, made)) return AR_OK;
+    if (made && !json_array_append_new(w->owned, made))
+        return schema_work(
+            w, 1 + json_object_size(made) +
+                   json_object_size(json_object_get(made, "properties")));
     return error_set(w->err, AR_NOMEM, "no memory for a schema");
 }
 
@@ -214,44 +226,14 @@ static ar_status write_reference(schema_writer *w, const schema_at *at,
     return AR_OK;
 }
 
-static ar_status check_beside_enum(schema_writer *w, const schema_at *at) {
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)at->node, key, value) {
-        if (strcmp(key, "enum") != 0 && strcmp(key, "const") != 0 &&
-            strcmp(key, "type") != 0 && !schema_says_nothing(key))
-            return schema_fail(w, at, AR_UNSUPPORTED,
-                               "\"%.40s\" beside \"enum\" or \"const\"", key);
-    }
-    return AR_OK;
-}
-
-/* Those of the values that are of a type that is allowed. */
-static ar_status write_enum(schema_writer *w, const schema_at *at, text *out) {
-    json_t *const one = json_object_get(at->node, "const");
-    const json_t *list = json_object_get(at->node, "enum");
-    const unsigned types = schema_types(at->node);
-    size_t n = 0;
-    TRY(check_beside_enum(w, at));
-    if (list && !json_is_array(list))
-        return schema_fail(w, at, AR_FORMAT, "\"enum\" is not a list");
-    const size_t all = list ? json_array_size(list) : 1;
-    for (size_t i = 0; i < all; i++) {
-        json_t *const v = list ? json_array_get(list, i) : one;
-        if (!(schema_type_of(v) & types) || (one && !json_equal(one, v)))
-            continue;
-        text_adds(out, n++ ? " | " : "");
-        TRY(schema_value(w, v, out));
-    }
-    if (n) return AR_OK;
-    return schema_fail(w, at, AR_UNSUPPORTED, "no value is allowed");
-}
-
 /* ---- one schema ---- */
 
 static ar_status write_types(schema_writer *w, const schema_at *at, text *out) {
     const unsigned types = schema_types(at->node);
+    const json_t *type = json_object_get(at->node, "type");
     int n = 0;
+    if (json_is_array(type) && !json_array_size(type))
+        return schema_fail(w, at, AR_UNSUPPORTED, "no type is allowed");
     if (!types) return schema_fail(w, at, AR_FORMAT, "\"type\" is no type");
     for (unsigned bit = 1; bit <= TYPE_OBJECT; bit *= 2) {
         text side = {0};
@@ -325,7 +307,7 @@ static ar_status write_side(schema_writer *w, const schema_at *at, text *out) {
     if (json_object_get(node, "oneOf"))
         return write_choice(w, at, "oneOf", out);
     if (json_object_get(node, "enum") || json_object_get(node, "const"))
-        return write_enum(w, at, out);
+        return schema_enum(w, at, out);
     if (is_alone(node, "")) {
         text_adds(out, "value");
         return AR_OK;

@@ -14,7 +14,8 @@
 enum {
     SCHEMA_MAX_DEPTH = 64,
     SCHEMA_MAX_RULES = 1 << 16,
-    SCHEMA_NAME = 24, /* bytes of a rule's name */
+    SCHEMA_MAX_WORK = 1 << 22, /* keys copied and values compared */
+    SCHEMA_NAME = 24,          /* bytes of a rule's name */
 };
 
 typedef struct schema_writer {
@@ -25,6 +26,7 @@ typedef struct schema_writer {
     json_t *queue; /* list of the references, in the order they were met */
     json_t *owned; /* list of schemas made by merging */
     int n_rules;
+    size_t work;
     ar_error *err;
 } schema_writer;
 
@@ -51,6 +53,9 @@ ar_status schema_rule(schema_writer *w, const schema_at *at,
 /* Write a rule of which the side is known. */
 ar_status schema_add(schema_writer *w, const text *side,
                      char rule[SCHEMA_NAME]);
+/* Note that joining and comparing has taken so many steps.  Errors: AR_RANGE
+ * once it is too many. */
+ar_status schema_work(schema_writer *w, size_t steps);
 /* Keep a schema that was made until the end; NULL is passed on as no memory.
  * Takes the reference. */
 ar_status schema_keep(schema_writer *w, json_t *made, const json_t **out);
@@ -62,7 +67,8 @@ ar_status schema_find(schema_writer *w, const schema_at *at, const char *ref,
 ar_status schema_ref(schema_writer *w, const schema_at *at, const char *ref,
                      const char **rule);
 
-/* Schemas of one type. */
+/* Schemas that list their values, and those of one type. */
+ar_status schema_enum(schema_writer *w, const schema_at *at, text *out);
 ar_status schema_object(schema_writer *w, const schema_at *at, text *out);
 ar_status schema_array(schema_writer *w, const schema_at *at, text *out);
 ar_status schema_string(schema_writer *w, const schema_at *at, text *out);

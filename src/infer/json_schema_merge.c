@@ -24,6 +24,10 @@ ar_status schema_without(schema_writer *w, const json_t *node, const char *key,
     return schema_keep(w, copy, out);
 }
 
+static size_t pairs(const json_t *a, const json_t *b) {
+    return json_array_size(a) * json_array_size(b);
+}
+
 /* Elements of a that are in b too. */
 static json_t *common(const json_t *a, const json_t *b) {
     json_t *out = json_array(), *x, *y;
@@ -107,6 +111,7 @@ static ar_status merge_key(merging *m, const char *key, const json_t *a,
                            const json_t *b, json_t **out) {
     bool upper;
     *out = NULL;
+    TRY(schema_work(m->w, pairs(a, b)));
     if (json_equal((json_t *)a, (json_t *)b) || schema_says_nothing(key))
         *out = json_incref((json_t *)a);
     else if (!strcmp(key, "type"))
@@ -298,6 +303,15 @@ static bool members_apart(schema_writer *w, const json_t *a, const json_t *b,
     return false;
 }
 
+/* At most so many steps of values_apart, avoids and members_apart. */
+static size_t comparisons(const json_t *a, const json_t *b) {
+    const json_t *x = json_object_get(a, "required");
+    const json_t *y = json_object_get(b, "required");
+    const size_t n = json_array_size(x) + json_array_size(y);
+    return 1 + pairs(json_object_get(a, "enum"), json_object_get(b, "enum")) +
+           n * (1 + json_object_size(json_object_get(a, "properties")) + n);
+}
+
 bool schema_apart(schema_writer *w, const json_t *a, const json_t *b,
                   int depth) {
     const schema_at none = {.index = -1};
@@ -306,7 +320,10 @@ bool schema_apart(schema_writer *w, const json_t *a, const json_t *b,
     quiet.err = &ignored;
     if (depth > 8 || follow(&quiet, &none, &a) || follow(&quiet, &none, &b))
         return false;
-    if (!json_is_object(a) || !json_is_object(b)) return false;
+    if (!json_is_object(a) || !json_is_object(b) ||
+        schema_work(&quiet, comparisons(a, b)) != AR_OK)
+        return false;
+    w->work = quiet.work;
     const unsigned both = types_of(a) & types_of(b);
     if (!both || values_apart(a, b)) return true;
     if (both != TYPE_OBJECT) return false;

@@ -19,7 +19,8 @@ typedef struct object {
     schema_writer *w;
     const schema_at *at;
     const json_t *properties, *required, *patterns, *more;
-    json_t *members; /* {"key": 1}: in the order they are written */
+    json_t *needed;  /* {"key": true}: "required" */
+    json_t *members; /* {"key": true}: in the order they are written */
     int64_t n;       /* members */
     int64_t n_required;
     int64_t min, max;        /* pairs; -1 = no limit */
@@ -44,11 +45,7 @@ static ar_status add_pair(object *o, const char *key, const schema_at *value,
 }
 
 static bool is_required(const object *o, const char *key) {
-    for (size_t i = 0; i < json_array_size(o->required); i++) {
-        const char *s = json_string_value(json_array_get(o->required, i));
-        if (s && !strcmp(s, key)) return true;
-    }
-    return false;
+    return json_object_get(o->needed, key) != NULL;
 }
 
 /* The schema of a member: of its property, or of all further ones. */
@@ -70,20 +67,30 @@ static ar_status note(object *o, const char *key) {
     return AR_OK;
 }
 
+static ar_status find_needed(object *o) {
+    json_t *value;
+    size_t i;
+    json_array_foreach((json_t *)o->required, i, value) {
+        const char *key = json_string_value(value);
+        if (!key)
+            return schema_fail(o->w, o->at, AR_FORMAT,
+                               "\"required\" is not a list of texts");
+        if (json_object_set_new(o->needed, key, json_true()))
+            return error_set(o->w->err, AR_NOMEM, "no memory for a schema");
+    }
+    return AR_OK;
+}
+
 static ar_status find_members(object *o) {
     const char *key;
     json_t *value;
-    size_t i;
+    TRY(find_needed(o));
     json_object_foreach((json_t *)o->properties, key, value) {
         /* one that must not be there is left out */
         if (json_is_false(value) && !is_required(o, key)) continue;
         TRY(note(o, key));
     }
-    json_array_foreach((json_t *)o->required, i, value) {
-        key = json_string_value(value);
-        if (!key)
-            return schema_fail(o->w, o->at, AR_FORMAT,
-                               "\"required\" is not a list of texts");
+    json_object_foreach(o->needed, key, value) {
         if (!json_object_get(o->properties, key) &&
             (json_is_false(o->more) || o->patterns))
             return schema_fail(o->w, o->at, AR_UNSUPPORTED,
@@ -198,10 +205,13 @@ static ar_status check_counts(object *o) {
     if (o->max >= 0 && o->max < o->min)
         return schema_fail(o->w, o->at, AR_UNSUPPORTED,
                            "\"maxProperties\" is below \"minProperties\"");
-    if (maps ? o->min > 1 : o->min > o->n_required)
+    if (o->min > 1 && (maps || o->min > o->n_required))
         return schema_fail(o->w, o->at, AR_UNSUPPORTED,
                            "\"minProperties\" is more than what \"required\" "
                            "makes sure of");
+    if (o->min && !o->n && !maps)
+        return schema_fail(o->w, o->at, AR_UNSUPPORTED,
+                           "\"minProperties\" where there are none");
     if (!maps && o->max >= 0 && (o->max < o->n || o->other[0]))
         return schema_fail(o->w, o->at, AR_UNSUPPORTED,
                            "\"maxProperties\" beside more properties");
@@ -249,7 +259,7 @@ static void write_first(const object *o, const member *m,
         if (m[i].required) return;
     }
     if (o->other[0]) text_addf(out, " | %s %s", o->other, follow[o->n]);
-    text_adds(out, " | \"\"");
+    if (!o->min) text_adds(out, " | \"\"");
 }
 
 static ar_status write_members(object *o, member *m,
@@ -292,11 +302,15 @@ static ar_status write_object(object *o, text *out) {
 }
 
 ar_status schema_object(schema_writer *w, const schema_at *at, text *out) {
-    object o = {.w = w, .at = at, .members = json_object()};
-    if (!o.members)
-        return error_set(w->err, AR_NOMEM, "no memory for a schema");
-    const ar_status s = write_object(&o, out);
+    object o = {
+        .w = w, .at = at, .needed = json_object(), .members = json_object()};
+    ar_status s = AR_NOMEM;
+    if (o.members && o.needed)
+        s = write_object(&o, out);
+    else
+        error_set(w->err, s, "no memory for a schema");
     json_decref(o.members);
+    json_decref(o.needed);
     return s;
 }
 

@@ -2,6 +2,7 @@
  * refused. */
 #include <jansson.h>
 
+#include "base/mem.h"
 #include "base/rng.h"
 #include "base/text.h"
 #include "infer/json_schema.h"
@@ -76,6 +77,9 @@ void test_json_schema_objects(void **state) {
           "\"minProperties\": 1, \"maxProperties\": 2}",
           TEXTS("{\"a\":1}", "{\"a\":1,\"b\":2}"),
           TEXTS("{}", "{\"a\":true}", "{\"a\":1,\"b\":2,\"c\":3}"));
+    check("{\"properties\": {\"x\": {\"const\": 1}, \"y\": {\"const\": 2}}, "
+          "\"minProperties\": 1}",
+          TEXTS("{\"x\":1}", "{\"y\":2}", "{\"x\":1,\"y\":2}"), TEXTS("{}"));
     check("{\"type\": \"object\", \"additionalProperties\": false}",
           TEXTS("{}", "{ }"), TEXTS("{\"a\":1}"));
     check("{\"type\": \"object\", \"required\": [\"q\\\"\"]}",
@@ -126,6 +130,12 @@ void test_json_schema_strings(void **state) {
           TEXTS("\"a\"", "true", "\"\\u00e9\""));
     check("{\"enum\": [1, \"a\", null], \"type\": [\"string\", \"null\"]}",
           TEXTS("\"a\"", "null"), TEXTS("1"));
+    check("{\"enum\": [1, 2, 3, \"a\", \"\\u00e9bc\", [1]], \"minimum\": 2, "
+          "\"exclusiveMaximum\": 3, \"maxLength\": 3, \"minLength\": 2, "
+          "\"minItems\": 2}",
+          TEXTS("2", "\"\xC3\xA9"
+                     "bc\""),
+          TEXTS("1", "3", "\"a\"", "[1]"));
     check("{\"format\": \"date\"}",
           TEXTS("\"2024-02-28\"", "\"1999-12-31\"", "\"2000-04-30\""),
           TEXTS("\"2024-02-30\"", "\"2024-13-01\"", "\"2024-04-31\"",
@@ -308,7 +318,7 @@ static const struct {
     {"{", AR_FORMAT, "line 1"},
     {"[]", AR_FORMAT, "s: #: this is not a schema"},
     {"{\"type\": \"text\"}", AR_FORMAT, "\"type\" is no type"},
-    {"{\"type\": []}", AR_FORMAT, "\"type\" is no type"},
+    {"{\"type\": []}", AR_UNSUPPORTED, "no type is allowed"},
     {"false", AR_UNSUPPORTED, "no value is allowed"},
     {"{\"properties\": {\"a\": {\"multipleOf\": 3}}}", AR_UNSUPPORTED,
      "/properties/a: \"multipleOf\""},
@@ -317,7 +327,9 @@ static const struct {
     {"{\"items\": {}, \"uniqueItems\": true}", AR_UNSUPPORTED, "\"unique"},
     {"{\"contains\": {}}", AR_UNSUPPORTED, "\"contains\""},
     {"{\"enum\": []}", AR_UNSUPPORTED, "no value"},
-    {"{\"enum\": [1], \"minimum\": 2}", AR_UNSUPPORTED, "\"minimum\" besi"},
+    {"{\"enum\": [1], \"minimum\": 2}", AR_UNSUPPORTED, "no value"},
+    {"{\"enum\": [1], \"pattern\": \"a\"}", AR_UNSUPPORTED,
+     "\"pattern\" beside"},
     {"{\"$ref\": \"http://x/y\"}", AR_UNSUPPORTED, "not of this document"},
     {"{\"$ref\": \"#/a\"}", AR_FORMAT, "nothing at \"#/a\""},
     {"{\"$ref\": \"#\"}", AR_FORMAT, "calls itself"},
@@ -330,8 +342,8 @@ static const struct {
     {"{\"anyOf\": []}", AR_FORMAT, "\"anyOf\" is not a list"},
     {"{\"allOf\": [{\"pattern\": \"a\"}, {\"pattern\": \"b\"}]}",
      AR_UNSUPPORTED, "/allOf/1: two different \"pattern\""},
-    {"{\"allOf\": [{\"type\": \"null\"}, {\"type\": \"string\"}]}", AR_FORMAT,
-     "type"},
+    {"{\"allOf\": [{\"type\": \"null\"}, {\"type\": \"string\"}]}",
+     AR_UNSUPPORTED, "no type is allowed"},
     {"{\"patternProperties\": {\"a\": {}, \"b\": {}}}", AR_UNSUPPORTED,
      "only one pattern"},
     {"{\"properties\": {}, \"required\": [\"a\"], "
@@ -377,5 +389,105 @@ void test_json_schema_bad(void **state) {
         if (s != cases[i].code || g || !strstr(e.message, cases[i].word))
             fail_msg("%s: %d \"%s\", wanted %d \"%s\"", cases[i].schema, s,
                      e.message, cases[i].code, cases[i].word);
+    }
+}
+
+/* Schemas that are too much come to an end, with a sentence. */
+void test_json_schema_large(void **state) {
+    (void)state;
+    text t = {0};
+    grammar *g;
+    enum { N = 20000 };
+    static const char *const lists[] = {"oneOf", "allOf"};
+    for (int k = 0; k < 2; k++) {
+        text_clear(&t);
+        text_addf(&t, "{\"%s\": [", lists[k]);
+        for (int i = 0; i < N; i++)
+            text_addf(&t, "%s{\"properties\": {\"p%d\": {\"const\": 1}}}",
+                      i ? "," : "", i);
+        text_adds(&t, "]}");
+        ar_error e = {0};
+        assert_int_not_equal(json_schema_open(&g, "s", t.data, t.size, &e),
+                             AR_OK);
+        assert_true(e.message[0] != 0);
+    }
+    /* many values and many names are fine */
+    text_clear(&t);
+    text_adds(&t, "{\"enum\": [0");
+    for (int i = 1; i < N; i++) text_addf(&t, ",%d", i);
+    text_adds(&t, "]}");
+    assert_ok(json_schema_open(&g, "s", t.data, t.size, err));
+    grammar_run *r;
+    assert_ok(grammar_run_open(&r, g, err));
+    assert_true(follows(r, "19999") && !follows(r, "20000"));
+    grammar_run_close(r);
+    grammar_close(g);
+    text_clear(&t);
+    text_adds(&t, "{\"allOf\": [{\"enum\": [0");
+    for (int i = 1; i < N; i++) text_addf(&t, ",%d", i);
+    text_adds(&t, "]},{\"enum\": [7");
+    for (int i = 1; i < N; i++) text_addf(&t, ",-%d", i);
+    text_adds(&t, "]}]}");
+    assert_fails(AR_RANGE, "too often",
+                 json_schema_open(&g, "s", t.data, t.size, err));
+    text_clear(&t);
+    text_adds(&t, "{\"required\": [\"q\"");
+    for (int i = 1; i < 15000; i++) text_addf(&t, ",\"%d\"", i);
+    text_adds(&t, "]}");
+    assert_ok(json_schema_open(&g, "s", t.data, t.size, err));
+    grammar_close(g);
+    /* deep */
+    text_clear(&t);
+    for (int i = 0; i < 100; i++) text_adds(&t, "{\"items\": ");
+    text_adds(&t, "{}");
+    for (int i = 0; i < 100; i++) text_adds(&t, "}");
+    assert_fails(AR_RANGE, "64 deep",
+                 json_schema_open(&g, "s", t.data, t.size, err));
+    text_close(&t);
+}
+
+/* Cut short or with a byte changed, a schema is read or refused. */
+void test_json_schema_damaged(void **state) {
+    (void)state;
+    static const char whole[] =
+        "{\"$defs\": {\"a\": {\"type\": [\"string\", \"null\"], \"maxLength\": "
+        "7}}, \"properties\": {\"x\": {\"$ref\": \"#/$defs/a\"}, \"y\": "
+        "{\"items\": {\"minimum\": -12, \"maximum\": 3}}, \"z\": {\"pattern\": "
+        "\"^[a-z]{2,3}|\\\\d$\"}}, \"required\": [\"y\"], \"anyOf\": [{}, "
+        "{\"required\": [\"x\"]}]}";
+    char source[sizeof whole];
+    for (size_t i = 0; i + 1 < sizeof whole; i++) {
+        for (uint64_t k = 0; k < 6; k++) {
+            grammar *g;
+            ar_error e = {0};
+            memcpy(source, whole, sizeof whole);
+            if (k) source[i] = (char)rng_bits(9, i, k);
+            const size_t n = k ? sizeof whole - 1 : i;
+            if (json_schema_open(&g, "s", source, n, &e) != AR_OK)
+                assert_true(e.message[0] != 0 && !g);
+            grammar_close(g);
+        }
+    }
+}
+
+/* Memory that runs out anywhere is an error.  (jansson's own is not ours to
+ * fail.) */
+void test_json_schema_nomem(void **state) {
+    (void)state;
+    static const char source[] =
+        "{\"properties\": {\"a\": {\"minimum\": 2, \"type\": \"integer\"}, "
+        "\"b\": {\"prefixItems\": [{}], \"minItems\": 1}, \"c\": {\"pattern\": "
+        "\"^a+$\", \"maxLength\": 3}}, \"additionalProperties\": true}";
+    for (int64_t n = 1;; n++) {
+        grammar *g;
+        ar_error e = {0};
+        mem_fail_at(n, 1);
+        const ar_status s =
+            json_schema_open(&g, "s", source, strlen(source), &e);
+        mem_fail_at(0, 0);
+        grammar_close(g);
+        if (s == AR_OK) break;
+        assert_int_equal(s, AR_NOMEM);
+        assert_null(g);
     }
 }
