@@ -131,7 +131,7 @@ ar_status schema_ref(schema_writer *w, const schema_at *at, const char *ref,
     const json_t *node;
     json_t *known = json_object_get(w->refs, ref);
     if (!known) {
-        char name[SCHEMA_NAME];
+        char name[SCHEMA_NAME] = "";
         TRY(schema_find(w, at, ref, &node));
         snprintf(name, sizeof name, "r%zu", json_array_size(w->queue));
         known = json_string(name);
@@ -149,7 +149,7 @@ ar_status schema_ref(schema_writer *w, const schema_at *at, const char *ref,
 static ar_status write_choice(schema_writer *w, const schema_at *at,
                               const char *key, text *out) {
     const json_t *list = json_object_get(at->node, key), *rest, *both;
-    char rule[SCHEMA_NAME];
+    char rule[SCHEMA_NAME] = "";
     TRY(schema_without(w, at->node, key, &rest));
     if (!json_is_array(list) || !json_array_size(list))
         return schema_fail(w, at, AR_FORMAT, "\"%s\" is not a list", key);
@@ -176,7 +176,7 @@ static ar_status write_choice(schema_writer *w, const schema_at *at,
 static ar_status write_all_of(schema_writer *w, const schema_at *at,
                               text *out) {
     const json_t *list = json_object_get(at->node, "allOf"), *all;
-    char rule[SCHEMA_NAME];
+    char rule[SCHEMA_NAME] = "";
     if (!json_is_array(list))
         return schema_fail(w, at, AR_FORMAT, "\"allOf\" is not a list");
     TRY(schema_without(w, at->node, "allOf", &all));
@@ -209,7 +209,7 @@ static ar_status write_reference(schema_writer *w, const schema_at *at,
     const char *ref = json_string_value(json_object_get(at->node, "$ref"));
     const json_t *target, *rest, *both;
     const char *known;
-    char rule[SCHEMA_NAME];
+    char rule[SCHEMA_NAME] = "";
     if (!ref) return schema_fail(w, at, AR_FORMAT, "\"$ref\" is not a text");
     if (is_alone(at->node, "$ref")) {
         TRY(schema_ref(w, at, ref, &known));
@@ -322,7 +322,7 @@ static ar_status write_references(schema_writer *w) {
     for (size_t i = 0; i < json_array_size(w->queue); i++) {
         const char *ref = json_string_value(json_array_get(w->queue, i));
         const schema_at none = {.index = -1};
-        char rule[SCHEMA_NAME];
+        char rule[SCHEMA_NAME] = "";
         const json_t *node;
         TRY(schema_find(w, &none, ref, &node));
         const schema_at at = {.key = ref, .index = -1, .node = node};
@@ -333,7 +333,7 @@ static ar_status write_references(schema_writer *w) {
 }
 
 static ar_status write_document(schema_writer *w, text *out) {
-    char rule[SCHEMA_NAME];
+    char rule[SCHEMA_NAME] = "";
     const schema_at at = {.index = -1, .node = w->root};
     if (!w->refs || !w->queue || !w->owned)
         return error_set(w->err, AR_NOMEM, "no memory for a schema");

@@ -31,7 +31,7 @@ typedef struct object {
 
 static ar_status add_pair(object *o, const char *key, const schema_at *value,
                           char rule[SCHEMA_NAME]) {
-    char of[SCHEMA_NAME];
+    char of[SCHEMA_NAME] = "";
     text side = {0};
     json_t *name = json_string(key);
     if (!name) return error_set(o->w->err, AR_NOMEM, "no memory for a schema");
@@ -151,7 +151,7 @@ static ar_status pattern_rule(object *o, const char *pattern,
 }
 
 static ar_status add_other(object *o, const char *key, const schema_at *value) {
-    char of[SCHEMA_NAME];
+    char of[SCHEMA_NAME] = "";
     text side = {0};
     TRY(schema_rule(o->w, value, of));
     text_addf(&side, "%s \":\" ws %s", key, of);
@@ -163,7 +163,7 @@ static ar_status add_other(object *o, const char *key, const schema_at *value) {
 /* One pattern alone: beside others it would have to be known which of them a
  * key matches. */
 static ar_status find_pattern(object *o) {
-    char key[SCHEMA_NAME];
+    char key[SCHEMA_NAME] = "";
     const char *pattern =
         json_object_iter_key(json_object_iter((json_t *)o->patterns));
     if (json_object_size(o->patterns) > 1 || o->n ||
@@ -179,7 +179,7 @@ static ar_status find_pattern(object *o) {
 }
 
 static ar_status find_other(object *o) {
-    char key[SCHEMA_NAME];
+    char key[SCHEMA_NAME] = "";
     const bool names = json_object_get(o->at->node, "propertyNames") != NULL;
     if (o->patterns) return find_pattern(o);
     if (o->n && names)

@@ -101,7 +101,7 @@ static ar_status rest_rule(schema_writer *w, key_rest *k, size_t n,
     ar_status s = AR_OK;
     for (size_t i = whole, end; i < n && s == AR_OK; i = end) {
         uint32_t c, other;
-        char next[SCHEMA_NAME];
+        char next[SCHEMA_NAME] = "";
         const int size = utf8_decode(k[i].p, k[i].end, &c);
         for (end = i; end < n; end++) {
             utf8_decode(k[end].p, k[end].end, &other);
@@ -134,7 +134,7 @@ ar_status schema_other_keys(schema_writer *w, const schema_at *at,
     const char *name;
     json_t *value;
     size_t n = 0;
-    char inside[SCHEMA_NAME];
+    char inside[SCHEMA_NAME] = "";
     text side = {0};
     key_rest *list = mem_new(key_rest, json_object_size(keys));
     if (!list) return error_set(w->err, AR_NOMEM, "no memory for a schema");
