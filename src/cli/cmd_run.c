@@ -260,6 +260,9 @@ static ar_status write_tokens(answer *a, ar_error *err) {
         if (a->n_ids > c->n_ctx || i + 1 == a->n) break;
         TRY(session_feed(a->session, &id, 1, false, a->logits, err));
     }
+    if (!strcmp(a->reason, "length") && a->limits.mask &&
+        grammar_mask_is_over(a->limits.mask))
+        a->reason = "grammar"; /* the last token that was asked for ends it */
     a->seconds_write = clock_now() - middle;
     return show(a, 0, true, err);
 }

@@ -69,6 +69,14 @@ holds "from a pipe: $(cat err)" "$(cat out)" = "[1,2]"
 ok "printed" "$a" run "$model" "Hello" --json-schema '{"const": [1, 2]}'
 holds "printed" "$(cat out)" = "Hello[1,2]"
 
+# A text that --tokens cuts off is not whole; one that just fits is.
+ok "counted" "$a" run "$model" "Hello" --json-schema '{"const": [1, 2]}' --json
+n=$(python3 -c 'import json; print(json.load(open("out"))["timings"]["generated_tokens"])')
+ok "fits" "$a" run "$model" "Hello" --json-schema '{"const": [1, 2]}' --json -n "$n"
+holds "fits: reason" "$(field finish_reason) $(field text)" = "grammar [1,2]"
+ok "cut" "$a" run "$model" "Hello" --json-schema '{"const": [1, 2]}' --json -n "$((n - 1))"
+holds "cut: reason" "$(field finish_reason)" = length
+
 # Stop strings: the greedy text ends in front of one, wherever it is cut.
 ok "no stop" "$a" run "$model" "Hello" --greedy --json -n 24
 holds "no stop: reason" "$(field finish_reason)" = length
