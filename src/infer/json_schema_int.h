@@ -90,6 +90,16 @@ ar_status schema_other_keys(schema_writer *w, const schema_at *at,
 
 /* Whole numbers from low to high. */
 void schema_range(text *out, int64_t low, int64_t high);
+/* Numbers of n digits, zeros in front included, from a to b. */
+void schema_digits(text *out, int64_t a, int64_t b, int n);
+
+/* Numbers from a to b, 0 <= a <= b, in units of 10^-places; there is one. */
+typedef struct schema_decimals {
+    int places;        /* above 0 */
+    int digits;        /* behind the point, at most; not below places */
+    bool above, below; /* a itself is out; b itself is out */
+} schema_decimals;
+void schema_decimal(text *out, int64_t a, int64_t b, const schema_decimals *d);
 
 /* What is allowed by both; a new reference in *out. */
 ar_status schema_merge(schema_writer *w, const schema_at *at, const json_t *a,

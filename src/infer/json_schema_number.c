@@ -1,5 +1,6 @@
 /* json_schema_number.c - numbers between bounds, digit by digit. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/error.h"
 #include "infer/json_schema_int.h"
@@ -31,8 +32,8 @@ static void add_digits(text *out, int n) {
     if (n > 1) text_addf(out, " [0-9]{%d}", n);
 }
 
-/* Numbers of n digits, zeros in front included, from a to b.  Depth: n. */
-static void digit_range(text *out, int64_t a, int64_t b, int n) {
+/* Depth: n. */
+void schema_digits(text *out, int64_t a, int64_t b, int n) {
     const int64_t unit = power10(n - 1);
     int first = (int)(a / unit), last = (int)(b / unit);
     if (n == 1) {
@@ -41,14 +42,14 @@ static void digit_range(text *out, int64_t a, int64_t b, int n) {
     }
     if (first == last) {
         text_addf(out, "\"%d\" ", first);
-        digit_range(out, a % unit, b % unit, n - 1);
+        schema_digits(out, a % unit, b % unit, n - 1);
         return;
     }
     text_adds(out, "(");
     const char * or = "";
     if (a % unit) {
         text_addf(out, "\"%d\" ", first++);
-        digit_range(out, a % unit, unit - 1, n - 1);
+        schema_digits(out, a % unit, unit - 1, n - 1);
         or = " | ";
     }
     const bool part = b % unit != unit - 1;
@@ -59,7 +60,7 @@ static void digit_range(text *out, int64_t a, int64_t b, int n) {
     }
     if (part) {
         text_addf(out, "%s\"%d\" ", or, last);
-        digit_range(out, 0, b % unit, n - 1);
+        schema_digits(out, 0, b % unit, n - 1);
     }
     text_adds(out, ")");
 }
@@ -71,8 +72,8 @@ static void plain_range(text *out, int64_t low, int64_t high) {
         const int64_t least = n == 1 ? 0 : power10(n - 1);
         const int64_t last = power10(n) - 1;
         if (n > first) text_adds(out, " | ");
-        digit_range(out, low > least ? low : least, high < last ? high : last,
-                    n);
+        schema_digits(out, low > least ? low : least, high < last ? high : last,
+                      n);
     }
 }
 
@@ -183,32 +184,56 @@ static void fraction_range(text *out, int64_t a, int64_t b, bool above,
     text_adds(out, ")");
 }
 
-/* Bounds as whole numbers, and how many digits may stand behind the point so
- * that no number is rounded onto a bound. */
+/* Bounds in units of 10^-places, and how many digits may stand behind the
+ * point so that no number is rounded onto a bound. */
 typedef struct span {
     int64_t low, high;
-    int digits;
+    int places, digits;
 } span;
 
-static int64_t size_of(int64_t x) { return x < 0 ? -x : x; }
+enum { MOST_PLACES = 6 };
+
+/* Digits behind the point of a bound, or -1. */
+static int places_of(double x) {
+    char word[64];
+    for (int n = 0; n <= MOST_PLACES && fabs(x) < 1e15; n++) {
+        snprintf(word, sizeof word, "%.*f", n, x);
+        if (strtod(word, NULL) == x) return n;
+    }
+    return -1;
+}
 
 static ar_status read_span(schema_writer *w, const schema_at *at,
                            const bounds *b, span *out) {
-    int64_t given = 0;
-    *out = (span){-usual_most, usual_most, 0};
-    if ((b->has_low && floor(b->low) != b->low) ||
-        (b->has_high && floor(b->high) != b->high))
+    const double low = b->has_low ? b->low : 0;
+    const double high = b->has_high ? b->high : 0;
+    const double given = fmax(fabs(low), fabs(high));
+    const int n = places_of(low), m = places_of(high);
+    *out = (span){.places = n > m ? n : m};
+    if (n < 0 || m < 0 || (out->places && given >= 1e6))
         return schema_fail(w, at, AR_UNSUPPORTED,
-                           "bounds of numbers that are not whole numbers");
-    if (b->has_low) given = size_of(out->low = (int64_t)b->low);
-    if (b->has_high) out->high = (int64_t)b->high;
-    if (b->has_high && size_of(out->high) > given) given = size_of(out->high);
-    if (given >= usual_most)
-        return schema_fail(w, at, AR_UNSUPPORTED,
-                           "bounds of numbers beyond 1e15");
-    out->digits = USUAL_DIGITS + 1 - digits_of(given);
+                           "bounds of numbers beyond 1e15, or beyond 1e6 or "
+                           "with more than %d digits behind the point",
+                           MOST_PLACES);
+    /* so that there is room between bounds that are out */
+    if (out->places && (b->above || b->below)) out->places++;
+    const double unit = (double)power10(out->places);
+    const int64_t most = out->places ? power10(9 + out->places) : usual_most;
+    out->low = b->has_low ? llround(low * unit) : -most;
+    out->high = b->has_high ? llround(high * unit) : most;
+    out->digits = USUAL_DIGITS + 1 - digits_of((int64_t)given);
     if (out->digits > USUAL_DIGITS) out->digits = USUAL_DIGITS;
     return AR_OK;
+}
+
+/* Numbers from a to b, in units. */
+static void add_span(text *out, int64_t a, int64_t b, bool above, bool below,
+                     const span *s) {
+    const schema_decimals d = {s->places, s->digits, above, below};
+    if (s->places)
+        schema_decimal(out, a, b, &d);
+    else
+        fraction_range(out, a, b, above, below, s->digits);
 }
 
 static ar_status write_fraction(schema_writer *w, const schema_at *at,
@@ -219,13 +244,13 @@ static ar_status write_fraction(schema_writer *w, const schema_at *at,
         return no_number(w, at);
     if (s.low < 0) {
         text_adds(out, "\"-\" ");
-        fraction_range(out, s.high < 0 ? -s.high : 0, -s.low,
-                       s.high <= 0 && b->below, b->above, s.digits);
+        add_span(out, s.high < 0 ? -s.high : 0, -s.low, s.high <= 0 && b->below,
+                 b->above, &s);
     }
     if (s.high > 0 || (s.high == 0 && !b->below)) {
         if (s.low < 0) text_adds(out, " | ");
-        fraction_range(out, s.low > 0 ? s.low : 0, s.high,
-                       s.low >= 0 && b->above, b->below, s.digits);
+        add_span(out, s.low > 0 ? s.low : 0, s.high, s.low >= 0 && b->above,
+                 b->below, &s);
     }
     return AR_OK;
 }

@@ -264,6 +264,54 @@ void test_json_schema_numbers(void **state) {
           TEXTS("-1.9", "2", "0"));
 }
 
+/* Bounds with a fraction against numbers near them, as strtod reads both. */
+static void decimals(double low, double high, bool above, bool below) {
+    char schema[160], word[32];
+    grammar *g;
+    grammar_run *r;
+    int n_in = 0;
+    snprintf(schema, sizeof schema,
+             "{\"type\": \"number\", \"%s\": %.10g, \"%s\": %.10g}",
+             above ? "exclusiveMinimum" : "minimum", low,
+             below ? "exclusiveMaximum" : "maximum", high);
+    assert_ok(json_schema_open(&g, "s", schema, strlen(schema), err));
+    assert_ok(grammar_run_open(&r, g, err));
+    for (int i = -4000; i <= 4000; i++) {
+        for (int places = 0; places < 5; places++) {
+            snprintf(word, sizeof word, "%.*f", places, i / 1000.0);
+            const double x = strtod(word, NULL);
+            const bool in =
+                (above ? x > low : x >= low) && (below ? x < high : x <= high);
+            const bool is = follows(r, word);
+            if (is && !in) fail_msg("%s is accepted by %s", word, schema);
+            /* few are left out: the narrow part beside a bound that is out */
+            if (in && !is && fabs(x - low) > 0.011 && fabs(x - high) > 0.011)
+                fail_msg("%s is not accepted by %s", word, schema);
+            n_in += is;
+        }
+    }
+    assert_true(n_in > 0);
+    grammar_run_close(r);
+    grammar_close(g);
+}
+
+void test_json_schema_decimals(void **state) {
+    (void)state;
+    static const double pairs[][2] = {
+        {0, 0.5},     {0.1, 0.9},    {0.25, 1.75}, {-0.5, 0.5}, {-2.25, -0.1},
+        {-1.5, 0},    {1, 1.5},      {0.9, 1},     {1.1, 1.2},  {0.5, 3},
+        {-0.3, 0.01}, {-1.2, -1.1},  {2.05, 2.55}, {0, 1},      {-3, 2},
+        {1.01, 3.99}, {-3.75, 3.75}, {0.2, 0.25}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        for (int k = 0; k < 4; k++)
+            decimals(pairs[i][0], pairs[i][1], k & 1, k & 2);
+    decimals(0.5, 0.5, false, false);
+    check("{\"type\": \"number\", \"minimum\": 0.5}",
+          TEXTS("0.5", "0.75", "1", "123.5"), TEXTS("0.49", "0", "-1"));
+    check("{\"type\": \"number\", \"maximum\": -0.5}",
+          TEXTS("-0.5", "-0.75", "-1", "-123.5"), TEXTS("-0.49", "0", "1"));
+}
+
 void test_json_schema_choices(void **state) {
     (void)state;
     check("{\"anyOf\": [{\"type\": \"integer\"}, {\"enum\": [\"x\"]}]}",
@@ -357,8 +405,10 @@ static const struct {
     {"{\"maxLength\": 1e9}", AR_RANGE, "above 100000"},
     {"{\"minimum\": 3, \"maximum\": 2, \"type\": \"integer\"}", AR_UNSUPPORTED,
      "no number"},
-    {"{\"minimum\": 0.5, \"type\": \"number\"}", AR_UNSUPPORTED,
-     "not whole numbers"},
+    {"{\"minimum\": 0.12345678, \"type\": \"number\"}", AR_UNSUPPORTED,
+     "more than 6 digits"},
+    {"{\"minimum\": 1000000.5, \"type\": \"number\"}", AR_UNSUPPORTED,
+     "beyond 1e6"},
     {"{\"exclusiveMinimum\": true}", AR_FORMAT, "older drafts"},
     {"{\"pattern\": \"(?=a)\"}", AR_UNSUPPORTED, "looking around"},
     {"{\"pattern\": \"^(a\"}", AR_UNSUPPORTED, "not closed"},
