@@ -75,7 +75,10 @@ ar_status ar_tokenizer_encode(const ar_tokenizer *tok, const char *text,
 /* The bytes of n ids: at most `capacity` are written, *count is how many there
  * are.  Not NUL-terminated; may end inside a UTF-8 sequence where tokens are
  * bytes.  Special tokens are left out unless AR_SPECIAL.  Ids outside the
- * vocabulary give nothing.  Errors: AR_NOMEM. */
+ * vocabulary give nothing.  With AR_MIDDLE it is the bytes that the ids add
+ * in the middle of a text: nothing is done as at its start, and bytes that
+ * make no character come as they are.  Errors: AR_NOMEM. */
+enum { AR_MIDDLE = 4 };
 ar_status ar_tokenizer_decode(const ar_tokenizer *tok, const int32_t *ids,
                               size_t n, unsigned flags, char *text,
                               size_t capacity, size_t *count, ar_error *err);
@@ -85,8 +88,9 @@ ar_status ar_tokenizer_decode(const ar_tokenizer *tok, const int32_t *ids,
  * and bytes that are no character come as U+FFFD.  The text is NUL-terminated
  * UTF-8, owned by the stream and valid until its next call.  All of it
  * together is what ar_tokenizer_decode gives, but for bytes that are no
- * characters.  flags: AR_SPECIAL gives special tokens too.  The tokenizer has
- * to stay open.  Errors: AR_NOMEM. */
+ * characters.  flags: AR_SPECIAL gives special tokens too, AR_MIDDLE goes on
+ * with a text that has begun.  The tokenizer has to stay open.  Errors:
+ * AR_NOMEM. */
 typedef struct ar_tokenizer_stream ar_tokenizer_stream;
 ar_status ar_tokenizer_stream_open(ar_tokenizer_stream **out,
                                    const ar_tokenizer *tok, unsigned flags,

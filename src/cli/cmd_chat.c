@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/cache_option.h"
+#include "cli/draft_option.h"
 #include "cli/line_edit.h"
 #include "cli/options.h"
 #include "cli/sample_options.h"
@@ -20,11 +21,13 @@ typedef struct chat_args {
     const char *model, *system, *load, *cache_type;
     int64_t n, context;
     sample_args sampling;
+    draft_args guess;
     bool stats;
 } chat_args;
 
 static const chat_args defaults = {
     .on = DEVICE_DEFAULTS,
+    .guess = DRAFT_DEFAULTS,
     .sampling =
         {
 #define SAMPLER(...)
@@ -52,6 +55,7 @@ static const cli_option options[] = {
     {"--stats", NULL, CLI_FLAG, false, offsetof(chat_args, stats), NULL,
      "tokens per second and context used, after each answer"},
     CACHE_OPTION(chat_args),
+    DRAFT_OPTIONS(chat_args),
     DEVICE_OPTIONS(chat_args),
     OPTIONS_END,
 };
@@ -63,6 +67,7 @@ typedef struct talk {
     engine *engine;
     chat *chat;
     line_edit *input;
+    draft_model guess;
     chat_request request;
     think_filter think;
     bool stats, quit;
@@ -299,7 +304,8 @@ static ar_status open_all(talk *t, ar_error *err) {
     if (context < t->model->config.n_ctx)
         config_set_context(&t->model->config, context);
     TRY(engine_open(&t->engine, t->model, &o, err));
-    TRY(chat_open(&t->chat, t->model, t->engine, err));
+    TRY(draft_model_open(&t->guess, &a->guess, &o, err));
+    TRY(chat_open(&t->chat, t->model, t->engine, &t->guess.options, err));
     TRY(new_sampler(t, &a->sampling, err));
     if (a->load) TRY(chat_load(t->chat, a->load, err));
     if (a->system) TRY(chat_say(t->chat, "system", a->system, err));
@@ -337,6 +343,7 @@ static ar_status run(const void *parsed, ar_error *err) {
     line_edit_close(t.input);
     sampler_close(t.request.sampler);
     chat_close(t.chat);
+    draft_model_close(&t.guess);
     engine_close(t.engine);
     model_close(t.model);
     return s;

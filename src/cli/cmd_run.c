@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/cache_option.h"
+#include "cli/constrain.h"
+#include "cli/draft_option.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/sample_options.h"
@@ -20,11 +22,14 @@ typedef struct run_args {
     const char *model, *prompt, *ids, *cache_type;
     int64_t n, n_logprobs;
     sample_args sampling;
+    draft_args guess;
+    constrain_args limits;
     bool json, no_bos;
 } run_args;
 
 static const run_args defaults = {
     .on = DEVICE_DEFAULTS,
+    .guess = DRAFT_DEFAULTS,
     .n = 128,
     .sampling =
         {
@@ -46,6 +51,7 @@ static const cli_option options[] = {
 #define SAMPLE_ARGS run_args
 #include "cli/sample_options.def"
 #undef SAMPLE_ARGS
+    CONSTRAIN_OPTIONS(run_args),
     {"--logprobs", NULL, CLI_INT, false, offsetof(run_args, n_logprobs), "N",
      "with --json: log-probabilities of each token and of the N likeliest, of "
      "what was drawn from and of the raw scores; at most 1000"},
@@ -54,8 +60,9 @@ static const cli_option options[] = {
     {"--no-bos", NULL, CLI_FLAG, false, offsetof(run_args, no_bos), NULL,
      "do not put the beginning-of-sequence token before the prompt"},
     {"--json", NULL, CLI_FLAG, false, offsetof(run_args, json), NULL,
-     "one object: ids, text, timings"},
+     "one object: ids, text, why it ended, timings"},
     CACHE_OPTION(run_args),
+    DRAFT_OPTIONS(run_args),
     DEVICE_OPTIONS(run_args),
     OPTIONS_END,
 };
@@ -70,14 +77,17 @@ typedef struct answer {
     int32_t *ids; /* the prompt, then what was written */
     int64_t n_prompt, n_ids;
     int64_t n; /* to write, at most: what the context could have */
-    double *logits;
+    draft_model guess;
+    generator *from;
     sampler *sampler;
     json_t *logprobs;    /* array, with --logprobs */
     sample_logprob *top; /* [n_logprobs] */
-    text pending;        /* bytes not yet printed: part of a character */
+    constrain limits;
+    ar_tokenizer_stream *stream; /* NULL without a tokenizer */
+    text written;                /* with --json */
     double seconds_load, seconds_prompt, seconds_write;
-    int32_t stop_id; /* ends a text; -1 where the prompt is ids */
-    bool stop_seen;
+    int32_t ends[2];    /* end a text; -1 = none */
+    const char *reason; /* why it ended */
 } answer;
 
 static volatile sig_atomic_t stopped;
@@ -88,6 +98,11 @@ static void on_interrupt(int signal_number) {
 
 static ar_status prompt_ids(answer *a, const char *prompt, size_t n,
                             ar_error *err) {
+    const size_t good = utf8_valid(prompt, n);
+    if (good < n)
+        return error_set(err, AR_FORMAT,
+                         "the prompt is not UTF-8: byte %zu is 0x%02x", good,
+                         (unsigned char)prompt[good]);
     if (!a->tok)
         return error_set(err, AR_FORMAT,
                          "%s: has no tokenizer.json; give --ids",
@@ -124,15 +139,33 @@ static ar_status read_prompt(answer *a, ar_error *err) {
     return s;
 }
 
+/* Ids are the caller's own affair and go on behind an end, unless a grammar
+ * says when the text is whole. */
+static ar_status open_text(answer *a, ar_error *err) {
+    const bool limited = a->limits.grammar != NULL;
+    a->ends[0] = a->ends[1] = -1;
+    if (a->tok && (limited || !a->args->ids)) {
+        a->ends[0] = ar_tokenizer_eos(a->tok);
+        a->ends[1] = a->model->config.eos;
+    }
+    TRY(constrain_attach(&a->limits, a->tok, a->ends, 2,
+                         a->model->config.n_vocab, err));
+    if (!a->tok) return AR_OK;
+    /* what is printed continues the prompt */
+    const unsigned flags = limited || !a->args->json ? AR_MIDDLE : 0;
+    return ar_tokenizer_stream_open(&a->stream, a->tok, flags, err);
+}
+
 static ar_status open_all(answer *a, ar_error *err) {
     const run_args *args = a->args;
     const double start = clock_now();
+    TRY(constrain_open(&a->limits, &args->limits, err));
     TRY(model_open(&a->model, args->model, err));
     TRY(model_tokenizer(&a->tok, a->model, err));
     a->n = a->model->config.n_ctx;
     if (args->n < a->n) a->n = args->n;
     TRY(read_prompt(a, err));
-    a->stop_id = a->tok && !args->ids ? ar_tokenizer_eos(a->tok) : -1;
+    TRY(open_text(a, err));
     const int64_t n_vocab = a->model->config.n_vocab;
     if (a->n_prompt < 1) return error_set(err, AR_USAGE, "the prompt is empty");
     if (a->n_prompt > a->model->config.n_ctx)
@@ -151,10 +184,11 @@ static ar_status open_all(answer *a, ar_error *err) {
     TRY(cache_option_read(args->cache_type, &o, err));
     TRY(engine_open(&a->engine, a->model, &o, err));
     TRY(session_open(&a->session, a->engine, err));
-    a->logits = mem_new(double, n_vocab);
+    TRY(draft_model_open(&a->guess, &args->guess, &o, err));
+    TRY(generator_open(&a->from, a->session, &a->guess.options, err));
     a->top = mem_new(sample_logprob, args->n_logprobs);
     if (args->n_logprobs) a->logprobs = json_array();
-    if (!a->logits || !a->top || (args->n_logprobs && !a->logprobs))
+    if (!a->top || (args->n_logprobs && !a->logprobs))
         return error_set(err, AR_NOMEM, "out of memory");
     TRY(sample_args_open(&a->sampler, &args->sampling, a->tok, n_vocab,
                          a->model->config.n_ctx, err));
@@ -162,25 +196,25 @@ static ar_status open_all(answer *a, ar_error *err) {
     return AR_OK;
 }
 
-/* Print what is complete of the text so far; all of it at the end. */
-static void show(answer *a, int32_t id, bool end) {
-    if (a->args->json || !a->tok) return;
-    char piece[1024];
-    size_t n = 0;
-    ar_error ignored;
-    if (!end && ar_tokenizer_decode(a->tok, &id, 1, 0, piece, sizeof piece, &n,
-                                    &ignored) == AR_OK)
-        text_add(&a->pending, piece, n < sizeof piece ? n : sizeof piece);
-    if (!a->pending.size) return;
-    size_t ready = utf8_valid(a->pending.data, a->pending.size);
-    if (end || a->pending.size - ready > 3) ready = a->pending.size;
-    text shown = {0};
-    utf8_add_lossy(&shown, a->pending.data, ready);
-    if (shown.data) fwrite(shown.data, 1, shown.size, stdout);
-    text_close(&shown);
-    fflush(stdout);
-    memmove(a->pending.data, a->pending.data + ready, a->pending.size - ready);
-    a->pending.size -= ready;
+/* Print or keep what the last token, or the end, makes certain. */
+static ar_status show(answer *a, int32_t id, bool end, ar_error *err) {
+    const char *p, *out;
+    size_t n, n_out;
+    if (!a->stream) return AR_OK;
+    TRY(end ? ar_tokenizer_stream_end(a->stream, &p, &n, err)
+            : ar_tokenizer_stream_add(a->stream, id, &p, &n, err));
+    for (int part = 0; part <= end; part++) {
+        if (part)
+            stop_text_end(a->limits.stop, &out, &n_out);
+        else
+            TRY(stop_text_add(a->limits.stop, p, n, &out, &n_out, err));
+        if (a->args->json)
+            text_add(&a->written, out, n_out);
+        else
+            fwrite(out, 1, n_out, stdout);
+    }
+    if (!a->args->json) fflush(stdout);
+    return text_status(&a->written, err);
 }
 
 /* {"logprob", "top": [{"id", "logprob"}, ...]}; logits as sampler_logprobs */
@@ -198,7 +232,7 @@ static json_t *logprobs_json(answer *a, const double *logits, int32_t id) {
 static ar_status note_logprobs(answer *a, int32_t id, ar_error *err) {
     json_t *one = json_pack("{s:i, s:o, s:o}", "id", id, "sampled",
                             logprobs_json(a, NULL, id), "raw",
-                            logprobs_json(a, a->logits, id));
+                            logprobs_json(a, generator_logits(a->from), id));
     if (one && !json_array_append_new(a->logprobs, one)) return AR_OK;
     return error_set(err, AR_NOMEM, "out of memory");
 }
@@ -218,10 +252,26 @@ static ar_status read_tokens(answer *a, ar_error *err) {
         progress_begin(&bar, "prompt");
         o.progress = show_progress;
     }
-    const ar_status s =
-        session_sync(a->session, a->ids, a->n_prompt, &o, a->logits, err);
+    const ar_status s = generator_begin(a->from, a->ids, a->n_prompt, &o, err);
     if (show_bar) progress_end(&bar);
     return s;
+}
+
+/* The next token; *over if there is none, as the text is whole. */
+static ar_status next_token(answer *a, int32_t *id, bool *over, ar_error *err) {
+    grammar_mask *mask = a->limits.mask;
+    const uint64_t *bits = NULL;
+    *over = mask && grammar_mask_is_over(mask);
+    if (*over) {
+        a->reason = "grammar";
+        return AR_OK;
+    }
+    if (mask) TRY(grammar_mask_allowed(mask, &bits, err));
+    sampler_allow(a->sampler, bits);
+    TRY(generator_next(a->from, a->sampler, id, err));
+    *over = *id == a->ends[0] || *id == a->ends[1];
+    if (*over) a->reason = "eos";
+    return *over || !mask ? AR_OK : grammar_mask_accept(mask, *id, err);
 }
 
 static ar_status write_tokens(answer *a, ar_error *err) {
@@ -231,41 +281,44 @@ static ar_status write_tokens(answer *a, ar_error *err) {
     const double middle = clock_now();
     a->seconds_prompt = middle - start;
     a->n_ids = a->n_prompt;
-    for (int64_t i = 0; i < a->n && !stopped; i++) {
-        const sample_input in = {a->logits, a->ids, a->n_ids, a->n_ids};
+    a->reason = "length";
+    for (int64_t i = 0; i < a->n; i++) {
         int32_t id;
-        TRY(sampler_next(a->sampler, &in, &id, err));
-        if (a->stop_id >= 0 && id == a->stop_id) {
-            a->stop_seen = true;
-            break;
-        }
+        bool over;
+        TRY(next_token(a, &id, &over, err));
+        if (over) break;
         if (a->logprobs) TRY(note_logprobs(a, id, err));
         a->ids[a->n_ids++] = id;
-        show(a, id, false);
-        if (a->n_ids > c->n_ctx || i + 1 == a->n) break;
-        TRY(session_feed(a->session, &id, 1, false, a->logits, err));
+        TRY(show(a, id, false, err));
+        if (stop_text_found(a->limits.stop)) a->reason = "stop";
+        if (stopped) a->reason = "interrupt";
+        if (strcmp(a->reason, "length") != 0) break;
+        if (a->n_ids > c->n_ctx) break;
     }
+    if (!strcmp(a->reason, "length") && a->limits.mask &&
+        grammar_mask_is_over(a->limits.mask))
+        a->reason = "grammar"; /* the last token that was asked for ends it */
     a->seconds_write = clock_now() - middle;
-    return AR_OK;
+    return show(a, 0, true, err);
 }
 
 static ar_status print_answer(answer *a, ar_error *err) {
-    char *written = NULL;
-    size_t size = 0;
+    const generate_stats g = generator_stats(a->from);
     const int64_t n = a->n_ids - a->n_prompt;
-    if (a->tok)
-        TRY(decode_text(a->tok, a->ids + a->n_prompt, (size_t)n, 0, &written,
-                        &size, err));
+    const char *stop = stop_text_found(a->limits.stop);
+    const char *p = a->written.data ? a->written.data : "";
     json_t *ids = json_array();
     for (int64_t i = 0; i < n; i++)
         json_array_append_new(ids, json_integer(a->ids[a->n_prompt + i]));
     json_t *o = json_pack(
-        "{s:o, s:o, s:{s:f, s:f, s:f, s:I, s:I}}", "ids", ids, "text",
-        written ? json_stringn(written, size) : json_null(), "timings",
-        "load_s", a->seconds_load, "prompt_s", a->seconds_prompt,
-        "generation_s", a->seconds_write, "prompt_tokens",
-        (json_int_t)a->n_prompt, "generated_tokens", (json_int_t)n);
-    mem_free(written);
+        "{s:o, s:o, s:s, s:{s:f, s:f, s:f, s:I, s:I, s:I, s:I}}", "ids", ids,
+        "text", a->tok ? json_stringn(p, a->written.size) : json_null(),
+        "finish_reason", a->reason, "timings", "load_s", a->seconds_load,
+        "prompt_s", a->seconds_prompt, "generation_s", a->seconds_write,
+        "prompt_tokens", (json_int_t)a->n_prompt, "generated_tokens",
+        (json_int_t)n, "guessed_tokens", (json_int_t)g.guessed, "right_guesses",
+        (json_int_t)g.right);
+    if (stop) json_object_set_new(o, "stop", json_string(stop));
     if (a->logprobs) json_object_set(o, "logprobs", a->logprobs);
     return print_json(o, err);
 }
@@ -276,13 +329,16 @@ static void print_ids(const answer *a) {
 }
 
 static void close_all(answer *a) {
+    generator_close(a->from);
+    draft_model_close(&a->guess);
     session_close(a->session);
     engine_close(a->engine);
+    ar_tokenizer_stream_close(a->stream);
     ar_tokenizer_close(a->tok);
     model_close(a->model);
-    text_close(&a->pending);
+    text_close(&a->written);
+    constrain_close(&a->limits);
     mem_free(a->ids);
-    mem_free(a->logits);
     mem_free(a->top);
     json_decref(a->logprobs);
     sampler_close(a->sampler);
@@ -290,11 +346,15 @@ static void close_all(answer *a) {
 
 static void say_speed(const answer *a) {
     const int64_t n = a->n_ids - a->n_prompt;
+    const generate_stats g = generator_stats(a->from);
     fprintf(stderr,
             "prompt %lld tokens, %.0f tokens/s; wrote %lld, %.0f tokens/s\n",
             (long long)a->n_prompt,
             (double)a->n_prompt / (a->seconds_prompt + 1e-9), (long long)n,
             (double)n / (a->seconds_write + 1e-9));
+    if (g.right)
+        fprintf(stderr, "guessed %lld tokens, %lld of them right\n",
+                (long long)g.guessed, (long long)g.right);
 }
 
 static ar_status answer_prompt(answer *a, ar_error *err) {
@@ -304,13 +364,12 @@ static ar_status answer_prompt(answer *a, ar_error *err) {
     if (!a->args->json && a->tok && prompt && strcmp(prompt, "-"))
         fputs(prompt, stdout);
     TRY(write_tokens(a, err));
-    show(a, 0, true);
     if (a->args->json) return print_answer(a, err);
     if (a->tok)
         putchar('\n');
     else
         print_ids(a);
-    if (a->n_ids - a->n_prompt < a->args->n && !stopped && !a->stop_seen)
+    if (a->n_ids - a->n_prompt < a->args->n && !strcmp(a->reason, "length"))
         fprintf(stderr, "stopped: the model's context of %lld tokens is full\n",
                 (long long)a->model->config.n_ctx);
     if (isatty(STDERR_FILENO)) say_speed(a);
@@ -345,6 +404,10 @@ const cli_command cmd_run = {
         "  arcane run runs/a \"Once\" --samplers top_k,temperature,xtc "
         "--xtc-probability 0.5\n"
         "  arcane run runs/a \"Once\" --json --logprobs 5\n"
+        "  arcane run runs/a \"Once\" --stop \"\\n\\n\" --stop \"The end\"\n"
+        "  arcane run runs/a \"A person as JSON:\" --json-schema person.json "
+        "--json\n"
+        "  arcane run runs/a \"Move: \" --grammar chess.gbnf\n"
         "  arcane run models/gpt2 --ids 1,2,3 -n 24 --greedy --json\n",
     .options = options,
     .args_size = sizeof(run_args),

@@ -29,9 +29,7 @@ struct chat {
     json_t *turns;
     int32_t stops[MAX_STOPS];
     int n_stops;
-    int32_t *ids; /* [n_ctx + 1] what the session has seen */
-    int64_t n_seen;
-    double *logits; /* [V] */
+    generator *from;
 };
 
 /* ---- opening ---- */
@@ -65,7 +63,8 @@ static ar_status open_template(chat *c, ar_error *err) {
     return s;
 }
 
-static ar_status open_all(chat *c, engine *e, ar_error *err) {
+static ar_status open_all(chat *c, engine *e, const generate_options *o,
+                          ar_error *err) {
     const model_config *config = &c->m->config;
     TRY(model_tokenizer(&c->tok, c->m, err));
     if (!c->tok)
@@ -74,10 +73,9 @@ static ar_status open_all(chat *c, engine *e, ar_error *err) {
     TRY(open_template(c, err));
     c->engine = e;
     TRY(session_open(&c->session, e, err));
+    TRY(generator_open(&c->from, c->session, o, err));
     c->turns = json_array();
-    c->ids = mem_new(int32_t, config->n_ctx + 1);
-    c->logits = mem_new(double, config->n_vocab);
-    if (!c->turns || !c->ids || !c->logits)
+    if (!c->turns)
         return error_set(err, AR_NOMEM, "no memory for a conversation");
     add_stop(c, ar_tokenizer_eos(c->tok));
     add_stop(c, config->eos);
@@ -85,12 +83,13 @@ static ar_status open_all(chat *c, engine *e, ar_error *err) {
     return AR_OK;
 }
 
-ar_status chat_open(chat **out, const model *m, engine *e, ar_error *err) {
+ar_status chat_open(chat **out, const model *m, engine *e,
+                    const generate_options *o, ar_error *err) {
     *out = NULL;
     chat *c = mem_new(chat, 1);
     if (!c) return error_set(err, AR_NOMEM, "no memory for a conversation");
     c->m = m;
-    const ar_status s = open_all(c, e, err);
+    const ar_status s = open_all(c, e, o, err);
     if (s == AR_OK)
         *out = c;
     else
@@ -100,12 +99,11 @@ ar_status chat_open(chat **out, const model *m, engine *e, ar_error *err) {
 
 void chat_close(chat *c) {
     if (!c) return;
-    if (c->session) session_close(c->session);
+    generator_close(c->from);
+    session_close(c->session);
     ar_template_close(c->template);
     ar_tokenizer_close(c->tok);
     json_decref(c->turns);
-    mem_free(c->ids);
-    mem_free(c->logits);
     mem_free(c);
 }
 
@@ -304,9 +302,7 @@ static ar_status see_prompt(chat *c, const sync_options *sync,
                             ar_error *err) {
     const double start = clock_now();
     const int64_t before = engine_rows_run(c->engine);
-    TRY(session_sync(c->session, ids, n, sync, c->logits, err));
-    memcpy(c->ids, ids, (size_t)n * sizeof *ids);
-    c->n_seen = n;
+    TRY(generator_begin(c->from, ids, n, sync, err));
     out->n_prompt = n;
     out->n_new = engine_rows_run(c->engine) - before;
     out->prompt_seconds = clock_now() - start;
@@ -328,21 +324,18 @@ static bool give(const chat_request *r, text *answer, const char *p, size_t n) {
 static ar_status write_answer(chat *c, const chat_request *r,
                               ar_tokenizer_stream *stream, text *answer,
                               chat_stats *out, ar_error *err) {
-    const model_config *config = &c->m->config;
     const char *p;
     size_t n;
     bool more = true;
-    const int64_t most = r->n > 0 ? r->n : config->n_ctx;
-    while (more && out->n_answer < most && c->n_seen < config->n_ctx) {
-        const sample_input in = {c->logits, c->ids, c->n_seen, c->n_seen};
+    int64_t most = c->m->config.n_ctx - out->n_prompt;
+    if (r->n > 0 && r->n < most) most = r->n;
+    while (more && out->n_answer < most) {
         int32_t id;
-        TRY(sampler_next(r->sampler, &in, &id, err));
+        TRY(generator_next(c->from, r->sampler, &id, err));
         if (is_stop(c, id)) break;
         TRY(ar_tokenizer_stream_add(stream, id, &p, &n, err));
         more = give(r, answer, p, n);
         out->n_answer++;
-        TRY(session_feed(c->session, &id, 1, false, c->logits, err));
-        c->ids[c->n_seen++] = id;
     }
     TRY(ar_tokenizer_stream_end(stream, &p, &n, err));
     give(r, answer, p, n);

@@ -1,7 +1,7 @@
 /* chat.h - a conversation with a model: turns in, streamed answers out.
  *
  *   chat *c;
- *   TRY(chat_open(&c, m, e, err));
+ *   TRY(chat_open(&c, m, e, NULL, err));
  *   TRY(chat_say(c, "user", "Hello", err));
  *   TRY(chat_answer(c, &request, &stats, err));
  *   chat_close(c);
@@ -15,15 +15,16 @@
 #include <jansson.h>
 
 #include "arcane/tokenizer.h"
-#include "infer/engine.h"
-#include "infer/sample.h"
+#include "infer/generate.h"
 
 typedef struct chat chat;
 
-/* Model and engine are borrowed until chat_close.  Errors: AR_UNSUPPORTED
- * (the model has no tokenizer), AR_FORMAT (a template that cannot be read),
- * AR_NOMEM, AR_FULL. */
-ar_status chat_open(chat **out, const model *m, engine *e, ar_error *err);
+/* Model and engine are borrowed until chat_close.  o: how to guess ahead, may
+ * be NULL.  Errors: AR_UNSUPPORTED (the model has no tokenizer), AR_FORMAT (a
+ * template that cannot be read), AR_NOMEM, AR_FULL, those of
+ * generator_open. */
+ar_status chat_open(chat **out, const model *m, engine *e,
+                    const generate_options *o, ar_error *err);
 void chat_close(chat *c);
 bool chat_has_template(const chat *c);
 const ar_tokenizer *chat_tokenizer(const chat *c); /* owned by c */

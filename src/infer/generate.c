@@ -12,7 +12,6 @@
 
 struct generator {
     session *s;
-    sampler *from;
     generate_options opt;
     draft *draft;
     int64_t n_vocab, n_ctx;
@@ -55,13 +54,12 @@ static ar_status open_all(generator *g, ar_error *err) {
     return g->opt.draft ? draft_open(&g->draft, g->opt.draft, err) : AR_OK;
 }
 
-ar_status generator_open(generator **out, session *s, sampler *from,
-                         const generate_options *o, ar_error *err) {
+ar_status generator_open(generator **out, session *s, const generate_options *o,
+                         ar_error *err) {
     *out = NULL;
     generator *g = mem_new(generator, 1);
     if (!g) return error_set(err, AR_NOMEM, "no memory for the text");
     g->s = s;
-    g->from = from;
     g->opt = o ? *o : generate_options_default();
     g->n_vocab = s->e->m->config.n_vocab;
     g->n_ctx = s->e->m->config.n_ctx;
@@ -90,18 +88,15 @@ void generator_close(generator *g) {
 }
 
 ar_status generator_begin(generator *g, const int32_t *ids, int64_t n,
-                          ar_error *err) {
-    const int64_t has = session_length(g->s);
+                          const sync_options *o, ar_error *err) {
     if (n < 1 || n > g->n_ctx)
         return error_set(err, AR_RANGE,
                          "a text of %lld tokens, where the context is %lld",
                          (long long)n, (long long)g->n_ctx);
+    g->n = g->row = g->n_rows = 0;
+    TRY(session_sync(g->s, ids, n, o, g->rows, err));
     memcpy(g->text, ids, (size_t)n * sizeof *ids);
     g->n = n;
-    g->row = g->n_rows = 0;
-    if (has > n - 1) session_rewind(g->s, n - 1);
-    const int64_t first = session_length(g->s);
-    TRY(session_feed(g->s, ids + first, n - first, false, g->rows, err));
     g->n_rows = 1;
     return AR_OK;
 }
@@ -155,14 +150,15 @@ static void take(generator *g, int32_t id) {
     drop_guesses(g);
 }
 
-ar_status generator_next(generator *g, int32_t *id, ar_error *err) {
+ar_status generator_next(generator *g, sampler *from, int32_t *id,
+                         ar_error *err) {
     if (g->n > g->n_ctx || g->n < 1)
         return error_set(err, AR_RANGE, "the context of %lld tokens is full",
                          (long long)g->n_ctx);
     if (g->row >= g->n_rows) TRY(run_step(g, err));
     const double *logits = g->rows + g->row * g->n_vocab;
     const sample_input in = {logits, g->text, g->n, g->n};
-    TRY(sampler_next(g->from, &in, id, err));
+    TRY(sampler_next(from, &in, id, err));
     g->logits = logits;
     take(g, *id);
     return AR_OK;

@@ -8,9 +8,9 @@
  * the distribution; draws that are a function of seed and position keep the
  * very tokens).
  *
- *   TRY(generator_open(&g, s, sampler, NULL, err));
- *   TRY(generator_begin(g, ids, n, err));
- *   while (...) TRY(generator_next(g, &id, err));
+ *   TRY(generator_open(&g, s, NULL, err));
+ *   TRY(generator_begin(g, ids, n, NULL, err));
+ *   while (...) TRY(generator_next(g, sampler, &id, err));
  *   generator_close(g); */
 #ifndef INFER_GENERATE_H
 #define INFER_GENERATE_H
@@ -33,23 +33,23 @@ typedef struct generate_stats {
     int64_t guessed, right; /* tokens */
 } generate_stats;
 
-/* Session and sampler are borrowed until generator_close.  Errors: AR_RANGE
+/* The session is borrowed until generator_close.  Errors: AR_RANGE
  * (max_guesses; a draft of another vocabulary), AR_NOMEM, AR_FULL (the draft
  * has no session left). */
-ar_status generator_open(generator **out, session *s, sampler *from,
-                         const generate_options *o, ar_error *err);
+ar_status generator_open(generator **out, session *s, const generate_options *o,
+                         ar_error *err);
 /* The session keeps what is sure: all tokens but the last. */
 void generator_close(generator *g);
 
-/* Start from a text ids [n], n >= 1, of which the session has the first
- * session_length.  Errors: those of session_feed. */
+/* Make ids [n], n >= 1, the text: session_sync, its options and errors. */
 ar_status generator_begin(generator *g, const int32_t *ids, int64_t n,
-                          ar_error *err);
+                          const sync_options *o, ar_error *err);
 
 /* The next token, which is then part of the text.  Errors: AR_RANGE where the
  * context is full; those of session_feed and sampler_next; the text is then
  * unchanged. */
-ar_status generator_next(generator *g, int32_t *id, ar_error *err);
+ar_status generator_next(generator *g, sampler *from, int32_t *id,
+                         ar_error *err);
 
 /* Logits [V] that the last token was drawn from; valid until the next call. */
 const double *generator_logits(const generator *g);

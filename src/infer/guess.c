@@ -28,8 +28,6 @@ struct draft {
     engine *e;
     session *s;
     double *logits; /* [V] */
-    int32_t *ids;   /* [capacity] what the session has seen */
-    int64_t capacity;
 };
 
 ar_status draft_open(draft **out, engine *e, ar_error *err) {
@@ -37,12 +35,9 @@ ar_status draft_open(draft **out, engine *e, ar_error *err) {
     draft *d = mem_new(draft, 1);
     if (!d) return error_set(err, AR_NOMEM, "no memory for a draft");
     d->e = e;
-    d->capacity = e->m->config.n_ctx;
     d->logits = mem_new(double, e->m->config.n_vocab);
-    d->ids = mem_new(int32_t, d->capacity);
-    ar_status s = d->logits && d->ids
-                      ? session_open(&d->s, e, err)
-                      : error_set(err, AR_NOMEM, "no memory for a draft");
+    ar_status s = d->logits ? session_open(&d->s, e, err)
+                            : error_set(err, AR_NOMEM, "no memory for a draft");
     if (s == AR_OK)
         *out = d;
     else
@@ -54,7 +49,6 @@ void draft_close(draft *d) {
     if (!d) return;
     session_close(d->s);
     mem_free(d->logits);
-    mem_free(d->ids);
     mem_free(d);
 }
 
@@ -65,32 +59,15 @@ static int32_t likeliest(const double *logits, int64_t n) {
     return (int32_t)best;
 }
 
-static ar_status feed(draft *d, const int32_t *ids, int64_t n, ar_error *err) {
-    memcpy(d->ids + session_length(d->s), ids, (size_t)n * sizeof *ids);
-    return session_feed(d->s, ids, n, false, d->logits, err);
-}
-
-/* Make the session's text ids; its last token is always computed again, for
- * its logits. */
-static ar_status follow(draft *d, const int32_t *ids, int64_t n,
-                        ar_error *err) {
-    int64_t same = 0;
-    while (same < session_length(d->s) && same < n - 1 &&
-           d->ids[same] == ids[same])
-        same++;
-    session_rewind(d->s, same);
-    return feed(d, ids + same, n - same, err);
-}
-
 ar_status draft_guess(draft *d, const int32_t *ids, int64_t n, int32_t *out,
                       int64_t most, int64_t *n_out, ar_error *err) {
     *n_out = 0;
-    if (most < 1 || n < 1 || n + most > d->capacity) return AR_OK;
-    ar_status s = follow(d, ids, n, err);
+    if (most < 1 || n < 1 || n + most > d->e->m->config.n_ctx) return AR_OK;
+    ar_status s = session_sync(d->s, ids, n, NULL, d->logits, err);
     while (s == AR_OK) {
         out[*n_out] = likeliest(d->logits, d->e->m->config.n_vocab);
         if (++*n_out == most) break;
-        s = feed(d, out + *n_out - 1, 1, err);
+        s = session_feed(d->s, out + *n_out - 1, 1, false, d->logits, err);
     }
     return s == AR_FULL ? AR_OK : s;
 }

@@ -6,8 +6,12 @@
 #include "infer/choices.h"
 #include "infer/engine.h"
 #include "infer/generate.h"
+#include "infer/grammar.h"
+#include "infer/grammar_mask.h"
+#include "infer/json_schema.h"
 #include "infer/model_text.h"
 #include "infer/sample.h"
 #include "infer/score.h"
+#include "infer/stop_text.h"
 
 #endif

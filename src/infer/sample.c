@@ -30,7 +30,8 @@ struct sampler {
     sample_bias *bias;
     candidates c;
     sample_step step;
-    uint8_t *breaker; /* [V] */
+    uint8_t *breaker;        /* [V] */
+    const uint64_t *allowed; /* a bit a token; NULL = all */
 };
 
 sample_options sample_options_default(void) {
@@ -233,6 +234,12 @@ sample_state sampler_state(const sampler *s) {
 
 void sampler_restore(sampler *s, sample_state state) { s->step.mu = state.mu; }
 
+void sampler_allow(sampler *s, const uint64_t *bits) { s->allowed = bits; }
+
+static bool is_allowed(const sampler *s, int64_t id) {
+    return !s->allowed || (s->allowed[id >> 6] >> (id & 63) & 1);
+}
+
 static ar_status take_logits(sampler *s, const double *logits, ar_error *err) {
     candidates *c = &s->c;
     c->n = 0;
@@ -242,13 +249,14 @@ static ar_status take_logits(sampler *s, const double *logits, ar_error *err) {
                              "the logit of token %lld is %g: the model's "
                              "numbers are broken",
                              (long long)i, logits[i]);
-        if (logits[i] < -most_logit) continue;
+        if (logits[i] < -most_logit || !is_allowed(s, i)) continue;
         c->id[c->n] = (int32_t)i;
         c->logit[c->n++] = logits[i];
     }
     if (c->n) return AR_OK;
     return error_set(err, AR_RANGE,
-                     "no token can be chosen: every logit is -inf");
+                     "no token can be chosen: every logit %sis -inf",
+                     s->allowed ? "that is allowed " : "");
 }
 
 static ar_status distribution(sampler *s, const sample_input *in,

@@ -87,6 +87,10 @@ typedef struct sample_input {
     int64_t position; /* in the sequence */
 } sample_input;
 
+/* From now on only tokens whose bit is set can be chosen; bits [(V + 63) / 64]
+ * are borrowed until the next such call, NULL allows all. */
+void sampler_allow(sampler *s, const uint64_t *bits);
+
 /* The token at in->position.  Errors: AR_RANGE for a logit that is NaN or
  * above 1e30, and if no token is left; the state is then unchanged. */
 ar_status sampler_next(sampler *s, const sample_input *in, int32_t *id,

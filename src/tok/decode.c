@@ -206,6 +206,13 @@ void decode_feed(decode_run *r, int32_t id) {
     decode_next(r, -1, vocab_bytes(v, id), v->tokens[id].size);
 }
 
+void decode_in_middle(decode_run *r) {
+    for (int i = 0; i < r->tok->n_decoders; i++) {
+        r->at[i].index = 1;
+        r->at[i].done = true;
+    }
+}
+
 void decode_end(decode_run *r) {
     for (int i = 0; i < r->tok->n_decoders; i++)
         if (r->tok->decoders[i].fn == decode_bytes) end_bytes(r, i);
@@ -233,10 +240,7 @@ ar_status decode_measure(ar_tokenizer *tok, ar_error *err) {
     for (int32_t id = 0; id < tok->vocab.n; id++) {
         token *t = &tok->vocab.tokens[id];
         if (!t->flags) continue;
-        for (int i = 0; i < tok->n_decoders; i++) {
-            r.at[i].index = 1; /* as it is in the middle of a text */
-            r.at[i].done = true;
-        }
+        decode_in_middle(&r);
         count = 0;
         decode_feed(&r, id);
         t->shown = (uint32_t)count;
@@ -263,7 +267,9 @@ ar_status ar_tokenizer_decode(const ar_tokenizer *tok, const int32_t *ids,
                               size_t n, unsigned flags, char *out,
                               size_t capacity, size_t *count, ar_error *err) {
     room o = {out, capacity, 0};
-    decode_run r = {.tok = tok, .emit = emit_room, .ctx = &o};
+    const bool middle = flags & AR_MIDDLE;
+    decode_run r = {.tok = tok, .emit = emit_room, .ctx = &o, .stream = middle};
+    if (middle) decode_in_middle(&r);
     for (size_t i = 0; i < n; i++) {
         if (!vocab_has(&tok->vocab, ids[i])) continue;
         const token *t = &tok->vocab.tokens[ids[i]];

@@ -50,6 +50,8 @@ struct decode_run {
     } at[DECODE_MAX_STEPS];
 };
 
+/* As if there had been text already. */
+void decode_in_middle(decode_run *r);
 /* Feed one id that is in the vocabulary; then say that no more comes. */
 void decode_feed(decode_run *r, int32_t id);
 void decode_end(decode_run *r);

@@ -27,6 +27,7 @@ ar_status ar_tokenizer_stream_open(ar_tokenizer_stream **out,
     s->flags = flags;
     s->run = (decode_run){
         .tok = tok, .emit = emit_bytes, .ctx = &s->bytes, .stream = true};
+    if (flags & AR_MIDDLE) decode_in_middle(&s->run);
     return AR_OK;
 }
 

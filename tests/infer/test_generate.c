@@ -126,10 +126,10 @@ static generate_stats write_text(engine *e, const sample_options *so,
     int64_t n;
     assert_ok(session_open(&s, e, err));
     assert_ok(sampler_open(&sample, so, V, 256, err));
-    assert_ok(generator_open(&g, s, sample, go, err));
-    assert_ok(generator_begin(g, prompt, 12, err));
+    assert_ok(generator_open(&g, s, go, err));
+    assert_ok(generator_begin(g, prompt, 12, NULL, err));
     for (int i = 0; i < LENGTH; i++) {
-        assert_ok(generator_next(g, &out[i], err));
+        assert_ok(generator_next(g, sample, &out[i], err));
         assert_int_equal(generator_text(g, &n)[12 + i], out[i]);
         assert_int_equal(n, 13 + i);
     }
@@ -251,16 +251,16 @@ void test_generate_bad(void **state) {
     assert_ok(sampler_open(&sample, &so, V, 256, err));
     for (int64_t bad = -1; bad <= PACE_MOST + 1; bad += PACE_MOST + 2) {
         const generate_options go = {.max_guesses = bad};
-        assert_fails(AR_RANGE, "", generator_open(&g, s, sample, &go, err));
+        assert_fails(AR_RANGE, "", generator_open(&g, s, &go, err));
         assert_null(g);
     }
-    assert_ok(generator_open(&g, s, sample, NULL, err));
-    assert_fails(AR_RANGE, "", generator_next(g, &id, err));
-    assert_fails(AR_RANGE, "", generator_begin(g, ids, 0, err));
+    assert_ok(generator_open(&g, s, NULL, err));
+    assert_fails(AR_RANGE, "", generator_next(g, sample, &id, err));
+    assert_fails(AR_RANGE, "", generator_begin(g, ids, 0, NULL, err));
     assert_fails(AR_RANGE, "",
-                 generator_begin(g, (const int32_t[]){V}, 1, err));
-    assert_ok(generator_begin(g, ids, 3, err));
-    assert_ok(generator_next(g, &id, err));
+                 generator_begin(g, (const int32_t[]){V}, 1, NULL, err));
+    assert_ok(generator_begin(g, ids, 3, NULL, err));
+    assert_ok(generator_next(g, sample, &id, err));
     assert_non_null(generator_logits(g));
     generator_close(g);
     session_close(s);
@@ -283,10 +283,10 @@ void test_generate_context(void **state) {
     for (int64_t i = 0; i < n_ctx; i++) ids[i] = (int32_t)(i % 7);
     assert_ok(session_open(&s, o.e, err));
     assert_ok(sampler_open(&sample, &so, V, 256, err));
-    assert_ok(generator_open(&g, s, sample, &always, err));
-    assert_ok(generator_begin(g, ids, n_ctx - 20, err));
-    for (int i = 0; i < 21; i++) assert_ok(generator_next(g, &id, err));
-    assert_fails(AR_RANGE, "context", generator_next(g, &id, err));
+    assert_ok(generator_open(&g, s, &always, err));
+    assert_ok(generator_begin(g, ids, n_ctx - 20, NULL, err));
+    for (int i = 0; i < 21; i++) assert_ok(generator_next(g, sample, &id, err));
+    assert_fails(AR_RANGE, "context", generator_next(g, sample, &id, err));
     generator_close(g);
     session_close(s);
     sampler_close(sample);

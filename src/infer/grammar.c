@@ -1,0 +1,35 @@
+/* grammar.c - opening a grammar: parse, check, compile. */
+#include "base/error.h"
+#include "infer/grammar_int.h"
+
+static ar_status build(grammar *g, const char *name, const char *source,
+                       size_t n, ar_error *err) {
+    gram_source s = {.name = name};
+    ar_status status = grammar_parse(&s, source, n, err);
+    if (status == AR_OK) status = grammar_check(&s, err);
+    if (status == AR_OK) status = grammar_compile(g, &s, err);
+    gram_source_close(&s);
+    return status;
+}
+
+ar_status grammar_open(grammar **out, const char *name, const char *source,
+                       size_t n, ar_error *err) {
+    *out = NULL;
+    grammar *g = mem_new(grammar, 1);
+    if (!g) return error_set(err, AR_NOMEM, "no memory for a grammar");
+    const ar_status s = build(g, name, source, n, err);
+    if (s != AR_OK) {
+        grammar_close(g);
+        return s;
+    }
+    *out = g;
+    return AR_OK;
+}
+
+void grammar_close(grammar *g) {
+    if (!g) return;
+    mem_free(g->nodes);
+    mem_free(g->starts);
+    mem_free(g->sets);
+    mem_free(g);
+}
