@@ -19,7 +19,7 @@ typedef struct eval_args {
 } eval_args;
 
 static const cli_option options[] = {
-    {"MODEL", NULL, CLI_TEXT, true, offsetof(eval_args, model), NULL,
+    {"MODEL", NULL, CLI_MODEL, true, offsetof(eval_args, model), NULL,
      "a run's folder or a model folder with a tokenizer.json"},
     {"TEXT", NULL, CLI_TEXT, false, offsetof(eval_args, text), NULL,
      "a text file; standard input if absent or \"-\""},

@@ -14,7 +14,7 @@ typedef struct template_args {
 } template_args;
 
 static const cli_option template_options[] = {
-    {"TEMPLATE", NULL, CLI_TEXT, true, offsetof(template_args, source), NULL,
+    {"TEMPLATE", NULL, CLI_MODEL, true, offsetof(template_args, source), NULL,
      "a .jinja file, or a model folder with chat_template.jinja or a "
      "chat_template in its tokenizer_config.json"},
     {"--name", NULL, CLI_TEXT, false, offsetof(template_args, name), "NAME",

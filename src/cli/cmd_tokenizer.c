@@ -98,7 +98,7 @@ typedef struct code_args {
 } code_args;
 
 static const cli_option encode_options[] = {
-    {"TOKENIZER", NULL, CLI_TEXT, true, offsetof(code_args, tokenizer), NULL,
+    {"TOKENIZER", NULL, CLI_MODEL, true, offsetof(code_args, tokenizer), NULL,
      "tokenizer.json, a folder that has one, or \"bytes\""},
     {"TEXT", NULL, CLI_TEXT, false, offsetof(code_args, text), NULL,
      "text; read from standard input if absent"},
@@ -151,7 +151,7 @@ const cli_command cmd_tokenizer_encode = {
 };
 
 static const cli_option decode_options[] = {
-    {"TOKENIZER", NULL, CLI_TEXT, true, offsetof(code_args, tokenizer), NULL,
+    {"TOKENIZER", NULL, CLI_MODEL, true, offsetof(code_args, tokenizer), NULL,
      "tokenizer.json, a folder that has one, or \"bytes\""},
     {"IDS", NULL, CLI_TEXT, false, offsetof(code_args, text), NULL,
      "ids, as 1,2,3 or 1 2 3 or a JSON list; read from standard input if "
