@@ -17,7 +17,9 @@ static const uint32_t round_constant[64] = {
     0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
     0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-static uint32_t turn(uint32_t x, int n) { return x >> n | x << (32 - n); }
+static inline uint32_t turn(uint32_t x, int n) {
+    return x >> n | x << (32 - n);
+}
 
 static void load_block(uint32_t w[64], const unsigned char *p) {
     for (int i = 0; i < 16; i++, p += 4)
@@ -30,20 +32,32 @@ static void load_block(uint32_t w[64], const unsigned char *p) {
     }
 }
 
+/* Round r of eight: instead of moving the eight words along, their names move.
+ * r is a constant where it is called, so the words stay in registers. */
+static inline void take_round(uint32_t v[8], int r, uint32_t word) {
+    const uint32_t a = v[(8 - r) & 7], b = v[(9 - r) & 7], c = v[(10 - r) & 7],
+                   e = v[(12 - r) & 7], f = v[(13 - r) & 7],
+                   g = v[(14 - r) & 7];
+    const uint32_t t = v[(15 - r) & 7] + word + (g ^ (e & (f ^ g))) +
+                       (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25));
+    v[(11 - r) & 7] += t;
+    v[(15 - r) & 7] = t + ((a & b) | (c & (a | b))) +
+                      (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22));
+}
+
 static void add_block(uint32_t state[8], const unsigned char *p) {
     uint32_t w[64], v[8];
     load_block(w, p);
     memcpy(v, state, sizeof v);
-    for (int i = 0; i < 64; i++) {
-        const uint32_t a = v[0], e = v[4];
-        const uint32_t t = v[7] + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) +
-                           ((e & v[5]) ^ (~e & v[6])) + round_constant[i] +
-                           w[i];
-        const uint32_t u = (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) +
-                           ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-        memmove(v + 1, v, 7 * sizeof *v);
-        v[4] += t;
-        v[0] = t + u;
+    for (int i = 0; i < 64; i += 8) {
+        take_round(v, 0, w[i] + round_constant[i]);
+        take_round(v, 1, w[i + 1] + round_constant[i + 1]);
+        take_round(v, 2, w[i + 2] + round_constant[i + 2]);
+        take_round(v, 3, w[i + 3] + round_constant[i + 3]);
+        take_round(v, 4, w[i + 4] + round_constant[i + 4]);
+        take_round(v, 5, w[i + 5] + round_constant[i + 5]);
+        take_round(v, 6, w[i + 6] + round_constant[i + 6]);
+        take_round(v, 7, w[i + 7] + round_constant[i + 7]);
     }
     for (int i = 0; i < 8; i++) state[i] += v[i];
 }

@@ -57,6 +57,7 @@ static enum verdict judge_whole(slot *s) {
     if (part_cut(&d->part, size, HUB_MAX_SIZE, NULL) != AR_OK)
         return ANSWER_NOMEM;
     d->whole = true;
+    part_file_unsum(d);
     keep_identity(d, h);
     return ANSWER_GOOD;
 }

@@ -291,6 +291,7 @@ static ar_status fetch_all(download_state *d, ar_error *err) {
         if (curl_multi_perform(multi, &running) != CURLM_OK)
             return error_set(err, AR_NOMEM, "out of memory for requests");
         TRY(take_results(d, err));
+        TRY(part_file_sum(d, 1 << 22, err));
         download_show(d, false);
         if (clock_now() - d->saved > SAVE_SECONDS) TRY(part_file_save(d, err));
         if (!is_complete(d)) curl_multi_poll(multi, NULL, 0, 50, NULL);

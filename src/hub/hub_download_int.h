@@ -44,7 +44,8 @@ typedef struct download_state {
     double wait_until; /* clock; nothing starts before */
     double saved;      /* clock */
     int64_t shown_before; /* of progress.done: other files */
-    bool complete;
+    sha256 sum;           /* of the first `summed` bytes */
+    int64_t summed;
 } download_state;
 
 /* ---- hub_answer.c: what came ---- */
@@ -63,6 +64,9 @@ ar_status part_file_reset(download_state *d, int64_t size, ar_error *err);
 ar_status part_file_save(download_state *d, ar_error *err);
 /* The same after a failure, as well as it can be done. */
 void part_file_keep(download_state *d);
+/* Add what is there from the front on to the sum, about `most` bytes more. */
+ar_status part_file_sum(download_state *d, int64_t most, ar_error *err);
+void part_file_unsum(download_state *d); /* other bytes will be there */
 /* Compare the sum and give the file its name. */
 ar_status part_file_finish(download_state *d, ar_error *err);
 

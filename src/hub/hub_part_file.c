@@ -41,6 +41,7 @@ int64_t download_present(const char *path, const char *part_path) {
 ar_status part_file_reset(download_state *d, int64_t size, ar_error *err) {
     d->part.etag[0] = 0;
     d->head_seen = false;
+    part_file_unsum(d);
     snprintf(d->part.url, sizeof d->part.url, "%s", d->job->url);
     memcpy(d->part.sha256, d->job->sha256, sizeof d->part.sha256);
     if (ftruncate(d->fd, 0)) return disk_error(d->part_path, err);
@@ -70,6 +71,7 @@ ar_status part_file_open(download_state *d, ar_error *err) {
     const ar_status s = part_read(&old, d->state_path, &why);
     if (s == AR_NOMEM) return error_set(err, s, "out of memory");
     if (s == AR_OK && fits(d, &old)) {
+        part_file_unsum(d);
         d->part = old;
         d->job->size = old.size;
         memcpy(d->job->sha256, old.sha256, sizeof old.sha256);
@@ -113,33 +115,53 @@ void part_file_keep(download_state *d) {
 
 /* ---- the end ---- */
 
-static ar_status sum_of_file(download_state *d, char hex[SHA256_HEX],
-                             ar_error *err) {
+/* The bytes from the front on that are there without a gap. */
+static int64_t front_of(const part *p) {
+    int64_t front = 0;
+    for (int i = 0; i < p->n; i++) {
+        front += p->done[i];
+        if (p->done[i] != part_length(p, i)) break;
+    }
+    return front;
+}
+
+void part_file_unsum(download_state *d) {
+    sha256_begin(&d->sum);
+    d->summed = 0;
+}
+
+ar_status part_file_sum(download_state *d, int64_t most, ar_error *err) {
     enum { PIECE = 1 << 20 };
-    sha256 sum;
-    ar_status s = AR_OK;
+    const int64_t front = front_of(&d->part);
+    const int64_t end = front - d->summed > most ? d->summed + most : front;
+    if (!d->job->sha256[0] || d->summed >= end) return AR_OK;
     char *bytes = mem_alloc(PIECE);
     if (!bytes) return error_set(err, AR_NOMEM, "out of memory");
-    sha256_begin(&sum);
-    for (off_t at = 0; s == AR_OK;) {
-        const ssize_t n = pread(d->fd, bytes, PIECE, at);
-        if (n < 0) s = disk_error(d->part_path, err);
+    ssize_t n = 1;
+    while (n > 0 && d->summed < end) {
+        const int64_t left = end - d->summed;
+        n = pread(d->fd, bytes, left < PIECE ? (size_t)left : PIECE,
+                  (off_t)d->summed);
         if (n <= 0) break;
-        sha256_add(&sum, bytes, (size_t)n);
-        at += n;
-        download_show(d, true);
-        if (download_stopped(d)) s = error_set(err, AR_CANCELLED, "stopped");
+        sha256_add(&d->sum, bytes, (size_t)n);
+        d->summed += n;
     }
-    sha256_end(&sum, hex);
     mem_free(bytes);
-    return s;
+    return n < 0 ? disk_error(d->part_path, err) : AR_OK;
 }
 
 static ar_status check_sum(download_state *d, ar_error *err) {
     char sum[SHA256_HEX];
     const download_job *job = d->job;
     if (!job->sha256[0]) return AR_OK;
-    TRY(sum_of_file(d, sum, err));
+    while (d->summed < d->part.size) {
+        const int64_t before = d->summed;
+        TRY(part_file_sum(d, 1 << 22, err));
+        if (d->summed == before) break; /* the file was cut meanwhile */
+        download_show(d, true);
+        if (download_stopped(d)) return error_set(err, AR_CANCELLED, "stopped");
+    }
+    sha256_end(&d->sum, sum);
     if (!strcasecmp(sum, job->sha256)) return AR_OK;
     unlink(d->part_path);
     unlink(d->state_path);

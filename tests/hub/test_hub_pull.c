@@ -421,6 +421,8 @@ void test_hub_list_and_remove(void **state) {
     assert_ok(hub_pull(&got, "hf:o/n:F16", &f->options, err));
     assert_ok(hub_pull(&got, f->url, &f->options, err));
     f->last_done = 0;
+    r.file[0].fault = FAULT_SLOW;
+    r.file[0].at = 1000;
     f->stop_at = 9000; /* and one that is not whole */
     assert_fails(AR_CANCELLED, "", hub_pull(&got, "hf:o/n", &f->options, err));
     assert_ok(hub_list_open(&l, err));
