@@ -126,6 +126,7 @@ static ar_status run(const void *parsed, ar_error *err) {
     signal(SIGINT, on_interrupt);
     signal(SIGTERM, on_interrupt);
     signal(SIGXFSZ, SIG_IGN); /* a full quota is an error, not the end */
+    signal(SIGPIPE, SIG_IGN); /* so is a connection that was closed */
     progress_begin(&v.bar, "fetching");
     const ar_status s = hub_pull(&got, a->name, &o, &why);
     progress_end(&v.bar);

@@ -69,7 +69,8 @@ typedef struct hub_pulled {
     char commit[129]; /* of the repository; "" for a URL */
 } hub_pulled;
 
-/* Fetch what `name` says and is not there yet.  The token for the hub is
+/* Fetch what `name` says and is not there yet.  SIGPIPE must be ignored, since
+ * connections break.  The token for the hub is
  * $HF_TOKEN, $HUGGING_FACE_HUB_TOKEN, or what the file $HF_TOKEN_PATH,
  * $HF_HOME/token or ~/.cache/huggingface/token holds; no other host gets it.
  * Errors: AR_USAGE (name, options), AR_IO (network, disk, server, somebody

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -40,6 +41,8 @@ ar_status http_open(http_client *c, const char *endpoint, const char *token,
                     int stall, ar_error *err) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     *c = (http_client){.stall = stall};
+    c->certificates = getenv("SSL_CERT_FILE");
+    if (c->certificates && !*c->certificates) c->certificates = NULL;
     const size_t n = origin_size(endpoint);
     if ((!is_https(endpoint) && !is_http(endpoint)) || n >= sizeof c->origin)
         return error_set(err, AR_USAGE,
@@ -126,6 +129,8 @@ static bool set_options(http_request *r) {
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)r->client->stall);
+    if (r->client->certificates)
+        curl_easy_setopt(e, CURLOPT_CAINFO, r->client->certificates);
     return curl_easy_setopt(e, CURLOPT_USERAGENT, "arcane/" AR_VERSION) ==
                CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->headers) == CURLE_OK;

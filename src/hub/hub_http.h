@@ -36,10 +36,11 @@ void http_head_line(http_head *h, const char *line, size_t n);
 bool http_etag_strong(const char *etag);
 
 typedef struct http_client {
-    CURLM *multi;     /* keeps connections for the next request */
-    char origin[300]; /* "https://host:port": who may see the token */
-    char token[520];  /* "" = none */
-    int stall;        /* seconds without a byte that break a connection */
+    CURLM *multi;             /* keeps connections for the next request */
+    char origin[300];         /* "https://host:port": who may see the token */
+    char token[520];          /* "" = none */
+    const char *certificates; /* $SSL_CERT_FILE; NULL = the system's */
+    int stall; /* seconds without a byte that break a connection */
 } http_client;
 
 /* Errors: AR_NOMEM, AR_USAGE (an endpoint that is no URL). */

@@ -139,6 +139,74 @@ refuses "no name" 2 "hf:OWNER/NAME" "$a" pull model.gguf
 refuses "connections" 2 "connections" "$a" pull hf:a/b --connections 0
 refuses "http endpoint" 2 "HF_ENDPOINT" env HF_ENDPOINT=nonsense "$a" pull hf:a/b
 
+# ---- https ----
+
+cat >https.py <<'END'
+import http.server, ssl, sys
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if "down" not in self.path: return super().do_GET()
+        self.send_response(302)
+        self.send_header("Location", "http://127.0.0.1:9/x")
+        self.end_headers()
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("cert.pem", "key.pem")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print("https://localhost:%d" % server.server_port, flush=True)
+server.serve_forever()
+END
+if openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 \
+    -subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null; then
+    rm -f url
+    python3 https.py >url 2>/dev/null &
+    process=$!
+    for _ in $(seq 200); do
+        [ -s url ] && break
+        sleep 0.05
+    done
+    url=$(cat url)
+    fails "a certificate nobody knows" "SSL|certificate" \
+        "$a" pull "$url/gguf/m-Q8_0.gguf"
+    export SSL_CERT_FILE="$tmp/cert.pem"
+    ok "https" "$a" pull "$url/gguf/m-Q8_0.gguf"
+    same "https" gguf/m-Q8_0.gguf "$(cat out)"
+    fails "https to http" "leads from https to http" "$a" pull "$url/down.gguf"
+    unset SSL_CERT_FILE
+    kill $process
+    wait $process 2>/dev/null
+fi
+
+# ---- a disk that is full ----
+
+serve gguf
+mkdir disk
+cat >full.sh <<'END'
+mount -t tmpfs -o size=20m tmpfs disk || exit 1
+export ARCANE_HOME=$PWD/disk
+"$ARCANE" pull hf:test/model:F16 2>room
+echo $? >>room
+"$ARCANE" pull "$1/files/m-F16.gguf" 2>full
+echo $? >>full
+"$ARCANE" list >listed
+mount -o remount,size=80m disk
+"$ARCANE" pull "$1/files/m-F16.gguf" --json >again
+cmp gguf/m-F16.gguf disk/models/url/*/files/m-F16.gguf
+echo $? >>again
+END
+if unshare -Urm sh -c 'mount -t tmpfs tmpfs disk' 2>/dev/null; then
+    unshare -Urm sh full.sh "$url" >out 2>err </dev/null
+    says "no room" "MB are to be fetched and only [0-9.]+ MB are free" cat room
+    holds "no room" "$(tail -1 room)" -eq 1
+    says "a full disk" "No space left on device; what came is kept" cat full
+    holds "a full disk" "$(tail -1 full)" -eq 1
+    says "a full disk" "m-F16.gguf .* 1[0-9]\.[0-9]* MiB .*not whole" cat listed
+    ok "more room" python3 -c 'import json
+lines = open("again").read().split("\n")
+assert lines[1] == "0" and json.loads(lines[0])["fetched"] < 30000000, lines'
+fi
+quit
+
 # ---- Ctrl-C, two at a time ----
 
 rm -rf "$ARCANE_HOME"

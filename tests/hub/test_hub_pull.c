@@ -378,6 +378,29 @@ void test_hub_pull_unreachable(void **state) {
     close_all(f, &r);
 }
 
+/* Every allocation fails in turn; the work goes on with the next call. */
+void test_hub_pull_alloc(void **state) {
+    (void)state;
+    repository r;
+    fixture *f = open_gguf(&r);
+    hub_pulled got;
+    ar_status s = AR_NOMEM;
+    int64_t fetched = 0;
+    for (int n = 1; s != AR_OK; n++) {
+        ar_error why = {0};
+        assert_true(n < 400);
+        mem_fail_at(n, 1);
+        s = hub_pull(&got, "hf:o/n:Q4_K_M", &f->options, &why);
+        mem_fail_at(0, 0);
+        fetched += got.fetched;
+        if (s != AR_OK && s != AR_NOMEM)
+            fail_msg("allocation %d: %s", n, why.message);
+    }
+    fixture_check(f, "hf/o/n/m-Q4_K_M.gguf", f->data, 20000);
+    assert_true(fetched >= 20000);
+    close_all(f, &r);
+}
+
 /* ---- one at a time ---- */
 
 void test_hub_pull_locked(void **state) {
