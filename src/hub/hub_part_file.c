@@ -88,7 +88,7 @@ ar_status part_file_open(download_state *d, ar_error *err) {
 ar_status part_file_save(download_state *d, ar_error *err) {
     d->saved = clock_now();
     if (d->whole || d->part.size < 0 || !part_done(&d->part)) return AR_OK;
-    if (fdatasync(d->fd)) return disk_error(d->part_path, err);
+    if (fsync(d->fd)) return disk_error(d->part_path, err);
     return part_write(&d->part, d->state_path, err);
 }
 
