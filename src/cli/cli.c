@@ -7,6 +7,9 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "hub/hub.h"
+
+enum { MAX_PATH = 4096 };
 
 #define COMMAND(symbol) extern const cli_command cmd_##symbol;
 #include "cli/commands.def"
@@ -76,15 +79,43 @@ static int report(const cli_command *c, ar_status s, const ar_error *err) {
     return s == AR_USAGE ? 2 : 1;
 }
 
+/* Names of fetched models become their paths; *paths holds their memory. */
+static ar_status find_models(const cli_command *c, void *args, cli_words *paths,
+                             ar_error *err) {
+    for (const cli_option *o = c->options; o->name; o++) {
+        const char **word = (const char **)(void *)((char *)args + o->offset);
+        if (o->type != CLI_MODEL || !*word || !hub_is_name(*word)) continue;
+        const size_t n = (size_t)paths->n;
+        const char **grown = mem_realloc(paths->word, (n + 1) * sizeof *grown);
+        if (grown) paths->word = grown;
+        char *path = mem_alloc(MAX_PATH);
+        if (!grown || !path) {
+            mem_free(path);
+            return error_set(err, AR_NOMEM, "out of memory");
+        }
+        grown[paths->n++] = path;
+        TRY(hub_find(path, MAX_PATH, *word, err));
+        *word = path;
+    }
+    return AR_OK;
+}
+
+static void free_paths(cli_words *paths) {
+    for (int i = 0; i < paths->n; i++) mem_free((char *)paths->word[i]);
+    mem_free(paths->word);
+}
+
 static int run_command(const cli_command *c, int argc, char **argv) {
     enum { MAX_LISTS = 8 };
-    cli_words lists[MAX_LISTS] = {0};
+    cli_words lists[MAX_LISTS] = {0}, paths = {0};
     ar_error err = {0};
     void *args = mem_alloc(c->args_size);
     if (!args) return fputs("arcane: out of memory\n", stderr), 1;
     if (c->defaults) memcpy(args, c->defaults, c->args_size);
     ar_status s = cli_parse(c, argc, argv, args, lists, &err);
+    if (s == AR_OK) s = find_models(c, args, &paths, &err);
     if (s == AR_OK) s = c->run(args, &err);
+    free_paths(&paths);
     for (int i = 0; i < MAX_LISTS; i++) mem_free(lists[i].word);
     mem_free(args);
     return report(c, s, &err);

@@ -14,11 +14,13 @@
 #include "arcane/status.h"
 
 typedef enum cli_type {
-    CLI_FLAG, /* bool */
-    CLI_INT,  /* int64_t */
-    CLI_REAL, /* double */
-    CLI_TEXT, /* const char *, NULL if absent */
-    CLI_LIST, /* cli_words: may be given several times; also positional */
+    CLI_FLAG,  /* bool */
+    CLI_INT,   /* int64_t */
+    CLI_REAL,  /* double */
+    CLI_TEXT,  /* const char *, NULL if absent */
+    CLI_MODEL, /* const char *, as CLI_TEXT; run() sees the path of what was
+                  fetched where the word is a name that "pull" takes */
+    CLI_LIST,  /* cli_words: may be given several times; also positional */
 } cli_type;
 
 typedef struct cli_words {

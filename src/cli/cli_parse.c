@@ -75,7 +75,8 @@ static ar_status store(parser *p, const cli_option *o, const char *word) {
     void *at = p->args + o->offset;
     switch (o->type) {
     case CLI_FLAG: *(bool *)at = true; return AR_OK;
-    case CLI_TEXT: return to_text(p, o, word);
+    case CLI_TEXT:
+    case CLI_MODEL: return to_text(p, o, word);
     case CLI_INT: return to_int(p, o, word);
     case CLI_REAL: return to_real(p, o, word);
     case CLI_LIST: return to_list(p, o, word);

@@ -22,7 +22,7 @@ typedef struct infer_args {
 } infer_args;
 
 static const cli_option infer_options[] = {
-    {"MODEL", NULL, CLI_TEXT, false, offsetof(infer_args, model), NULL,
+    {"MODEL", NULL, CLI_MODEL, false, offsetof(infer_args, model), NULL,
      "a model folder or a GGUF file"},
     {"--random", NULL, CLI_TEXT, false, offsetof(infer_args, random),
      "SHAPE[:MIX]",

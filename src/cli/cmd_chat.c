@@ -39,7 +39,7 @@ static const chat_args defaults = {
 };
 
 static const cli_option options[] = {
-    {"MODEL", NULL, CLI_TEXT, true, offsetof(chat_args, model), NULL,
+    {"MODEL", NULL, CLI_MODEL, true, offsetof(chat_args, model), NULL,
      "a GGUF file, a Hugging Face folder, or a run's folder"},
     {"--system", NULL, CLI_TEXT, false, offsetof(chat_args, system), "TEXT",
      "what the model is told before the conversation"},

@@ -13,7 +13,7 @@ typedef struct convert_args {
 } convert_args;
 
 static const cli_option options[] = {
-    {"MODEL", NULL, CLI_TEXT, true, offsetof(convert_args, model), NULL,
+    {"MODEL", NULL, CLI_MODEL, true, offsetof(convert_args, model), NULL,
      "a model folder, a run, or a GGUF file"},
     {"--to", NULL, CLI_TEXT, true, offsetof(convert_args, to), "KIND",
      "gguf (one file) or safetensors (a folder with config.json)"},

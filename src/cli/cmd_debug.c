@@ -15,7 +15,7 @@ typedef struct logits_args {
 } logits_args;
 
 static const cli_option logits_options[] = {
-    {"MODEL", NULL, CLI_TEXT, true, offsetof(logits_args, model), NULL,
+    {"MODEL", NULL, CLI_MODEL, true, offsetof(logits_args, model), NULL,
      "a model folder or a run"},
     {"--ids", NULL, CLI_TEXT, true, offsetof(logits_args, ids), "1,2,3",
      "the tokens, T of them"},
@@ -104,7 +104,7 @@ typedef struct grads_args {
 } grads_args;
 
 static const cli_option grads_options[] = {
-    {"MODEL", NULL, CLI_TEXT, true, offsetof(grads_args, model), NULL,
+    {"MODEL", NULL, CLI_MODEL, true, offsetof(grads_args, model), NULL,
      "a model folder or a run"},
     {"--batch", NULL, CLI_TEXT, true, offsetof(grads_args, batch), "FILE",
      "JSON: {\"inputs\": [[ids], ...], \"targets\": [[ids], ...]}, rows of one "

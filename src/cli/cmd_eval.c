@@ -20,7 +20,7 @@ typedef struct eval_args {
 } eval_args;
 
 static const cli_option options[] = {
-    {"MODEL", NULL, CLI_TEXT, true, offsetof(eval_args, model), NULL,
+    {"MODEL", NULL, CLI_MODEL, true, offsetof(eval_args, model), NULL,
      "a run's folder, a model folder or a GGUF file, with a tokenizer"},
     {"TEXT", NULL, CLI_TEXT, false, offsetof(eval_args, text), NULL,
      "a text file; standard input if absent or \"-\""},

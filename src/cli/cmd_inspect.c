@@ -9,7 +9,7 @@
 #include "cli/options.h"
 
 static const cli_option options[] = {
-    {"MODEL", NULL, CLI_TEXT, true, offsetof(inspect_args, model), NULL,
+    {"MODEL", NULL, CLI_MODEL, true, offsetof(inspect_args, model), NULL,
      "a model folder, a run, or a file of weights (GGUF, of a split one any "
      "part; safetensors; llm.c; Rustane)"},
     {"--tensors", NULL, CLI_FLAG, false, offsetof(inspect_args, tensors), NULL,

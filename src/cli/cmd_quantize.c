@@ -19,7 +19,7 @@ typedef struct quantize_args {
 } quantize_args;
 
 static const cli_option options[] = {
-    {"MODEL", NULL, CLI_TEXT, true, offsetof(quantize_args, model), NULL,
+    {"MODEL", NULL, CLI_MODEL, true, offsetof(quantize_args, model), NULL,
      "a model folder, a run, or a GGUF file"},
     {"--to", NULL, CLI_TEXT, true, offsetof(quantize_args, to), "TYPE",
      "a type for all matrices, as q4_k or q8_0, or a mix, as q4_k_m, that has "

@@ -42,7 +42,7 @@ static const run_args defaults = {
 };
 
 static const cli_option options[] = {
-    {"MODEL", NULL, CLI_TEXT, true, offsetof(run_args, model), NULL,
+    {"MODEL", NULL, CLI_MODEL, true, offsetof(run_args, model), NULL,
      "a run's folder, or a folder with config.json and safetensors"},
     {"PROMPT", NULL, CLI_TEXT, false, offsetof(run_args, prompt), NULL,
      "the text to continue; read from standard input if absent or \"-\""},

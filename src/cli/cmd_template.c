@@ -15,7 +15,7 @@ typedef struct template_args {
 } template_args;
 
 static const cli_option template_options[] = {
-    {"MODEL", NULL, CLI_TEXT, true, offsetof(template_args, source), NULL,
+    {"MODEL", NULL, CLI_MODEL, true, offsetof(template_args, source), NULL,
      "a .jinja file, a model folder or a GGUF file"},
     {"--name", NULL, CLI_TEXT, false, offsetof(template_args, name), "NAME",
      "which one, where the model has several; default \"default\""},

@@ -105,7 +105,7 @@ typedef struct coder {
 } coder;
 
 static const cli_option encode_options[] = {
-    {"TOKENIZER", NULL, CLI_TEXT, true, offsetof(code_args, tokenizer), NULL,
+    {"TOKENIZER", NULL, CLI_MODEL, true, offsetof(code_args, tokenizer), NULL,
      "tokenizer file, model folder or GGUF file, or \"bytes\""},
     {"TEXT", NULL, CLI_TEXT, false, offsetof(code_args, text), NULL,
      "text; standard input if absent: text, or JSON lines"},
@@ -195,7 +195,7 @@ const cli_command cmd_tokenizer_encode = {
 };
 
 static const cli_option decode_options[] = {
-    {"TOKENIZER", NULL, CLI_TEXT, true, offsetof(code_args, tokenizer), NULL,
+    {"TOKENIZER", NULL, CLI_MODEL, true, offsetof(code_args, tokenizer), NULL,
      "tokenizer file, model folder or GGUF file, or \"bytes\""},
     {"IDS", NULL, CLI_TEXT, false, offsetof(code_args, text), NULL,
      "ids, as 1,2,3 or 1 2 3 or a JSON list; standard input if absent: the "

@@ -17,7 +17,7 @@ typedef struct draft_args {
 #define DRAFT_OPTIONS(args)                                                    \
     {"--draft",                                                                \
      NULL,                                                                     \
-     CLI_TEXT,                                                                 \
+     CLI_MODEL,                                                                \
      false,                                                                    \
      offsetof(args, guess.draft),                                              \
      "MODEL",                                                                  \

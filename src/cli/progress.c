@@ -24,6 +24,14 @@ const char *progress_clock(double seconds, char out[32]) {
     return out;
 }
 
+const char *progress_bytes(double bytes, char out[32]) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    int i = 0;
+    for (; bytes >= 1024 && i < 4; i++) bytes /= 1024;
+    snprintf(out, 32, i ? "%.2f %s" : "%.0f %s", bytes, units[i]);
+    return out;
+}
+
 static int columns(void) {
     struct winsize w;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col) return w.ws_col;

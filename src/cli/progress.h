@@ -21,6 +21,9 @@ void progress_show_left(progress *p, double done, double left,
                         const char *text);
 void progress_end(progress *p); /* clears the line */
 
+/* "512 B", "1.50 GiB" of bytes; returns out. */
+const char *progress_bytes(double bytes, char out[32]);
+
 /* "1:05", "2:03:00" of seconds; returns out. */
 const char *progress_clock(double seconds, char out[32]);
 

@@ -35,6 +35,9 @@ run
 chat
 eval
 plot
+pull
+list
+remove
 inspect
 template
 tokenizer train

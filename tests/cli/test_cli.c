@@ -102,7 +102,8 @@ static size_t size_of(const cli_option *o) {
     case CLI_FLAG: return sizeof(bool);
     case CLI_INT: return sizeof(int64_t);
     case CLI_REAL: return sizeof(double);
-    case CLI_TEXT: return sizeof(char *);
+    case CLI_TEXT:
+    case CLI_MODEL: return sizeof(char *);
     case CLI_LIST: return sizeof(cli_words);
     }
     return 0;

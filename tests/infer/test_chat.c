@@ -21,7 +21,7 @@ static void open_chat(fixture *f, const char *file, int64_t context) {
     assert_ok(model_open(&f->m, test_golden(path), err));
     if (context) config_set_context(&f->m->config, context);
     assert_ok(engine_open(&f->e, f->m, NULL, err));
-    assert_ok(chat_open(&f->c, f->m, f->e, err));
+    assert_ok(chat_open(&f->c, f->m, f->e, NULL, err));
     sample_options o = sample_options_default();
     o.temperature = 0;
     assert_ok(sampler_open(&f->greedy, &o, f->m->config.n_vocab, 0, err));
