@@ -94,20 +94,16 @@ static ar_status open_rows(rows *r, const export_tensor *t, ar_error *err) {
     if (t->form == EXPORT_TURNED) r->whole = mem_new(float, r->n * r->columns);
     if (!r->row || !r->bytes || (t->form == EXPORT_TURNED && !r->whole))
         return error_set(err, AR_NOMEM, "no memory for \"%s\"", t->spec->name);
-    if (!r->whole || type_decode_f32(t->src->type, t->src->data, r->whole,
-                                     r->n * r->columns))
-        return AR_OK;
-    return error_set(err, AR_UNSUPPORTED, "tensor \"%s\" is %s", t->src->name,
-                     ar_type_name(t->src->type));
+    if (!r->whole) return AR_OK;
+    return tensor_read_f32(t->src, 0, r->n * r->columns, r->whole, err);
 }
 
 static bool one_row(const export_tensor *t, rows *r, int64_t i) {
-    const char *src =
-        (const char *)t->src->data + (size_t)source_row(t, i) * r->src_row;
     if (r->whole)
         for (int64_t k = 0; k < r->columns; k++)
             r->row[k] = r->whole[k * r->n + i];
-    else if (!type_decode_f32(t->src->type, src, r->row, r->columns))
+    else if (tensor_read_f32(t->src, source_row(t, i) * r->columns, r->columns,
+                             r->row, NULL) != AR_OK)
         return false;
     if (t->offset != 0)
         for (int64_t k = 0; k < r->columns; k++)

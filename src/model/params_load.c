@@ -47,7 +47,7 @@ static ar_status check_one(const param_spec *s, const weights *w,
                          s->name, shape_text(&t->shape, has),
                          shape_text(&s->shape, wants));
     }
-    if (!type_is_float(t->type) && !quant_is_block(t->type))
+    if (!tensor_is_number(t))
         return error_set(err, AR_UNSUPPORTED, "tensor \"%s\" is %s", s->name,
                          ar_type_name(t->type));
     return AR_OK;
@@ -100,14 +100,12 @@ ar_status params_load_one(const param_spec *s, ar_type t, const weights *w,
                           void *data, ar_error *err) {
     const tensor_view *src = params_tensor(s, w);
     const int64_t n = shape_count(&s->shape);
-    bool ok = true;
-    if (src->type == t)
+    if (src->type == t) {
         memcpy(data, src->data, src->size);
-    else if (t == AR_F32)
-        ok = type_decode_f32(src->type, src->data, data, n);
-    else
-        ok = t == AR_F64 && type_decode_f64(src->type, src->data, data, n);
-    if (ok) return AR_OK;
+        return AR_OK;
+    }
+    if (t == AR_F32) return tensor_read_f32(src, 0, n, data, err);
+    if (t == AR_F64) return tensor_read_f64(src, 0, n, data, err);
     return error_set(err, AR_UNSUPPORTED,
                      "tensor \"%s\" is %s, which cannot become %s", s->name,
                      ar_type_name(src->type), ar_type_name(t));
