@@ -1,8 +1,11 @@
 /* export_rows.c - weights in the order and the type of another file. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/thread.h"
+#include "format/imatrix.h"
 #include "model/config_keys.h"
 #include "model/export_int.h"
 #include "quant/quant.h"
@@ -63,24 +66,54 @@ static int64_t source_row(const export_tensor *t, int64_t r) {
                                     : r - i + i % half * 2 + i / half;
 }
 
-/* Bytes of n f32 in the type of the tensor; columns of a block type are whole
- * blocks. */
-static bool encode(const export_tensor *t, const float *x, void *out,
-                   int64_t n) {
-    return quant_is_block(t->type) ? quant_encode(t->type, x, NULL, out, 1, n)
-                                   : type_encode_f32(t->type, x, out, n);
-}
+/* ---- rows, some at a time, by all threads ---- */
 
-/* Room for the rows of a tensor on their way. */
+enum {
+    ROOM = 1 << 20, /* elements on their way at once, if a row is not longer */
+    SHARE = 8       /* rows that a thread takes */
+};
+
 typedef struct rows {
+    const export_tensor *t;
+    const imatrix_entry *importance; /* NULL = none */
     float *whole; /* a turned matrix, as it lies in the file */
-    float *row;
-    void *bytes;
+    float *x;     /* [batch, columns] */
+    char *bytes;  /* [batch] rows of `size` bytes */
+    size_t size;
     int64_t n, columns; /* of what is written */
-    size_t src_row;     /* bytes */
+    int64_t batch;      /* rows at a time */
+    int64_t first;      /* row of the batch */
+    int64_t end;        /* and the one behind it */
+    atomic_bool failed;
 } rows;
 
-static ar_status open_rows(rows *r, const export_tensor *t, ar_error *err) {
+static ar_status cannot(const export_tensor *t, ar_error *err) {
+    char word[TENSOR_TYPE_TEXT];
+    return error_set(
+        err, AR_UNSUPPORTED, "tensor \"%s\" is %s, which cannot become %s",
+        t->src->name, tensor_type_text(t->src, word), ar_type_name(t->type));
+}
+
+/* Importance of other shape than the tensor is an error: it is another
+ * model's. */
+static ar_status find_importance(rows *r, const imatrix *all, ar_error *err) {
+    const export_tensor *t = r->t;
+    if (!all || !quant_is_block(t->type)) return AR_OK;
+    const imatrix_entry *e = imatrix_find(all, t->spec->name);
+    const int64_t stacked = t->spec->shape.rank > 2 ? t->spec->shape.dim[0] : 1;
+    if (e && (e->columns != r->columns || e->matrices != stacked))
+        return error_set(err, AR_SHAPE,
+                         "the importance of \"%s\" is of %lld x %lld columns, "
+                         "not %lld x %lld",
+                         t->spec->name, (long long)e->matrices,
+                         (long long)e->columns, (long long)stacked,
+                         (long long)r->columns);
+    r->importance = e;
+    return AR_OK;
+}
+
+static ar_status open_rows(rows *r, const imatrix *importance, ar_error *err) {
+    const export_tensor *t = r->t;
     const shape *s = &t->spec->shape;
     r->columns = s->rank > 1 ? s->dim[s->rank - 1] : 1;
     r->n = shape_count(s) / r->columns;
@@ -88,51 +121,83 @@ static ar_status open_rows(rows *r, const export_tensor *t, ar_error *err) {
         r->columns = r->n;
         r->n = 1;
     }
-    r->src_row = ar_type_size(t->src->type, r->columns);
-    r->row = mem_new(float, r->columns);
-    r->bytes = mem_alloc(ar_type_size(t->type, r->columns));
+    TRY(find_importance(r, importance, err));
+    r->size = ar_type_size(t->type, r->columns);
+    r->batch = ROOM / r->columns > SHARE ? ROOM / r->columns : SHARE;
+    if (r->batch > r->n) r->batch = r->n;
+    r->x = mem_new(float, r->batch * r->columns);
+    r->bytes = mem_alloc((size_t)r->batch * r->size);
     if (t->form == EXPORT_TURNED) r->whole = mem_new(float, r->n * r->columns);
-    if (!r->row || !r->bytes || (t->form == EXPORT_TURNED && !r->whole))
+    if (!r->x || !r->bytes || (t->form == EXPORT_TURNED && !r->whole))
         return error_set(err, AR_NOMEM, "no memory for \"%s\"", t->spec->name);
     if (!r->whole) return AR_OK;
     return tensor_read_f32(t->src, 0, r->n * r->columns, r->whole, err);
 }
 
-static bool one_row(const export_tensor *t, rows *r, int64_t i) {
+static void close_rows(rows *r) {
+    mem_free(r->whole);
+    mem_free(r->x);
+    mem_free(r->bytes);
+}
+
+/* Columns of a block type are whole blocks. */
+static bool encode(const rows *r, int64_t i, const float *x, void *out) {
+    const ar_type type = r->t->type;
+    const imatrix_entry *e = r->importance;
+    if (!quant_is_block(type)) return type_encode_f32(type, x, out, r->columns);
+    const float *mean =
+        e ? e->mean + i / (r->n / e->matrices) * e->columns : NULL;
+    return quant_encode(type, x, mean, out, 1, r->columns);
+}
+
+static bool one_row(const rows *r, int64_t i) {
+    const export_tensor *t = r->t;
+    float *x = r->x + (i - r->first) * r->columns;
     if (r->whole)
-        for (int64_t k = 0; k < r->columns; k++)
-            r->row[k] = r->whole[k * r->n + i];
+        for (int64_t k = 0; k < r->columns; k++) x[k] = r->whole[k * r->n + i];
     else if (tensor_read_f32(t->src, source_row(t, i) * r->columns, r->columns,
-                             r->row, NULL) != AR_OK)
+                             x, NULL) != AR_OK)
         return false;
     if (t->offset != 0)
         for (int64_t k = 0; k < r->columns; k++)
-            r->row[k] = (float)((double)r->row[k] + t->offset);
-    return encode(t, r->row, r->bytes, r->columns);
+            x[k] = (float)((double)x[k] + t->offset);
+    return encode(r, i, x, r->bytes + (size_t)(i - r->first) * r->size);
 }
 
-ar_status export_rows(const export_tensor *t, export_put *put, void *file,
-                      ar_error *err) {
-    rows r = {0};
-    ar_status s = open_rows(&r, t, err);
+static void some_rows(void *ctx, int64_t share, int worker) {
+    rows *r = ctx;
+    (void)worker;
+    const int64_t from = r->first + share * SHARE;
+    const int64_t to = from + SHARE < r->end ? from + SHARE : r->end;
+    for (int64_t i = from; i < to; i++)
+        if (!one_row(r, i)) atomic_store(&r->failed, true);
+}
+
+/* Bytes that stay as they are. */
+static void put_raw(const rows *r, const export_sink *to) {
+    for (int64_t i = 0; i < r->n; i++)
+        to->put(to->file,
+                (const char *)r->t->src->data +
+                    (size_t)source_row(r->t, i) * r->size,
+                r->size);
+}
+
+ar_status export_rows(const export_tensor *t, const export_options *o,
+                      const export_sink *to, ar_error *err) {
+    rows r = {.t = t};
+    ar_status s = open_rows(&r, o->importance, err);
     const bool raw = t->type == t->src->type && t->offset == 0 && !r.whole;
-    const size_t size = s == AR_OK ? ar_type_size(t->type, r.columns) : 0;
-    for (int64_t i = 0; s == AR_OK && i < r.n; i++) {
-        if (raw)
-            put(file,
-                (const char *)t->src->data +
-                    (size_t)source_row(t, i) * r.src_row,
-                size);
-        else if (one_row(t, &r, i))
-            put(file, r.bytes, size);
+    if (s == AR_OK && raw) put_raw(&r, to);
+    while (s == AR_OK && !raw && r.first < r.n) {
+        r.end = r.first + r.batch < r.n ? r.first + r.batch : r.n;
+        const int64_t n = r.end - r.first;
+        pool_run(o->pool, some_rows, &r, (n + SHARE - 1) / SHARE);
+        if (atomic_load(&r.failed))
+            s = cannot(t, err);
         else
-            s = error_set(err, AR_UNSUPPORTED,
-                          "tensor \"%s\" is %s, which cannot become %s",
-                          t->src->name, ar_type_name(t->src->type),
-                          ar_type_name(t->type));
+            to->put(to->file, r.bytes, (size_t)n * r.size);
+        r.first = r.end;
     }
-    mem_free(r.whole);
-    mem_free(r.row);
-    mem_free(r.bytes);
+    close_rows(&r);
     return s;
 }
