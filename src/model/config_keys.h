@@ -35,6 +35,7 @@ enum key_kind {
     KEY_INT,
     KEY_INT_NONE,
     KEY_REAL,
+    KEY_REAL_WHOLE, /* written without a fraction where it has none */
     KEY_REAL_NONE,
     KEY_BOOL,
     KEY_ACT,
