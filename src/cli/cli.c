@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -148,6 +149,7 @@ static void hold_streams(void) {
 
 int cli_main(int argc, char **argv) {
     hold_streams();
+    signal(SIGXFSZ, SIG_IGN); /* a full quota is an error, not the end */
     const int code = dispatch(argc, argv);
     if ((fflush(stdout) || ferror(stdout)) && code == 0) {
         fputs("arcane: standard output could not be written\n", stderr);

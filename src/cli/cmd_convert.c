@@ -1,5 +1,4 @@
 /* cmd_convert.c - arcane convert: a model as another kind of file. */
-#include <signal.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -67,7 +66,6 @@ static ar_status run(const void *parsed, ar_error *err) {
     if (a->type && o.type != AR_F32 && o.type != AR_F16 && o.type != AR_BF16)
         return error_set(err, AR_USAGE,
                          "--type: \"%.40s\" is not f32, f16 or bf16", a->type);
-    signal(SIGXFSZ, SIG_IGN); /* a full quota is an error, not the end */
     TRY(model_open(&m, a->model, err));
     progress_begin(&bar, "converting");
     const ar_status s = to_gguf ? export_gguf(m, a->out, &o, err)

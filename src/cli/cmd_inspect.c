@@ -53,25 +53,36 @@ static int64_t count_elements(const weights *w) {
     return sum;
 }
 
+static void add_to(json_t *o, const char *key, int64_t x) {
+    put_int(o, key, json_integer_value(json_object_get(o, key)) + x);
+}
+
+/* The entry of a type, made where it is not there yet. */
+static json_t *type_entry(json_t *list, const char *name) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *o = json_array_get(list, i);
+        const char *s = json_string_value(json_object_get(o, "type"));
+        if (s && !strcmp(s, name)) return o;
+    }
+    json_t *o = json_object();
+    put_text(o, "type", name);
+    json_array_append_new(list, o);
+    return o;
+}
+
+/* In the order of the list of types, packed ones first. */
 static json_t *type_facts(const weights *w) {
     json_t *list = json_array();
-    for (int t = 0; t < AR_TYPE_COUNT; t++) {
-        int64_t n = 0, elements = 0, bytes = 0;
+    char word[TENSOR_TYPE_TEXT];
+    for (int t = 0; t < AR_TYPE_COUNT; t++)
         for (int64_t i = 0; i < weights_count(w); i++) {
             const tensor_view *v = weights_get(w, i);
             if ((int)v->type != t) continue;
-            n++;
-            elements += shape_count(&v->shape);
-            bytes += (int64_t)v->size;
+            json_t *o = type_entry(list, tensor_type_text(v, word));
+            add_to(o, "tensors", 1);
+            add_to(o, "elements", shape_count(&v->shape));
+            add_to(o, "bytes", (int64_t)v->size);
         }
-        if (!n) continue;
-        json_t *o = json_object();
-        put_text(o, "type", ar_type_name((ar_type)t));
-        put_int(o, "tensors", n);
-        put_int(o, "elements", elements);
-        put_int(o, "bytes", bytes);
-        json_array_append_new(list, o);
-    }
     return list;
 }
 
@@ -80,10 +91,11 @@ static json_t *tensor_facts(const weights *w) {
     for (int64_t i = 0; i < weights_count(w); i++) {
         const tensor_view *v = weights_get(w, i);
         json_t *o = json_object(), *dims = json_array();
+        char word[TENSOR_TYPE_TEXT];
         for (int d = 0; d < v->shape.rank; d++)
             json_array_append_new(dims, json_integer(v->shape.dim[d]));
         put_text(o, "name", v->name);
-        put_text(o, "type", ar_type_name(v->type));
+        put_text(o, "type", tensor_type_text(v, word));
         json_object_set_new(o, "shape", dims);
         put_int(o, "bytes", (int64_t)v->size);
         json_array_append_new(list, o);

@@ -1,20 +1,25 @@
 /* cmd_quantize.c - arcane quantize: a GGUF file with weights in blocks. */
 #include <math.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "format/format.h"
 #include "infer/infer.h"
 #include "model/model.h"
+#include "train/train.h"
 
 enum { WINDOW = 256, MOST_TOKENS = 4096, MAX_TEXT = 1 << 24 };
+enum { MOST_MEASURED = 1 << 16 }; /* tokens of the importance's text */
 
 typedef struct quantize_args {
-    const char *model, *to, *out, *check;
+    const char *model, *to, *out, *check, *imatrix;
+    cli_words tensors;
+    int64_t threads;
     bool json;
 } quantize_args;
 
@@ -26,6 +31,17 @@ static const cli_option options[] = {
      "larger types for the embedding, the head, values and down projections"},
     {"--out", "-o", CLI_TEXT, true, offsetof(quantize_args, out), "FILE",
      "the GGUF file to write"},
+    {"--imatrix", NULL, CLI_TEXT, false, offsetof(quantize_args, imatrix),
+     "FILE",
+     "a text like those the model is for: what its columns are multiplied with "
+     "there decides which errors matter (the first 65536 tokens count); or an "
+     "imatrix file of llama.cpp"},
+    {"--tensor", NULL, CLI_LIST, false, offsetof(quantize_args, tensors),
+     "PATTERN=TYPE",
+     "another type for some tensors, by their names in the file, * and ? as in "
+     "file names; may be given several times, the last that matches counts"},
+    {"--threads", "-t", CLI_INT, false, offsetof(quantize_args, threads), "N",
+     "threads; default: all processors. The file is the same for any number"},
     {"--check", NULL, CLI_TEXT, false, offsetof(quantize_args, check), "FILE",
      "a text: how far the next-token distributions move from the model's (mean "
      "KL divergence over its first 4096 tokens); the model needs a "
@@ -35,9 +51,21 @@ static const cli_option options[] = {
     OPTIONS_END,
 };
 
+/* What the callbacks of the export see. */
+typedef struct job {
+    export_mix mix;
+    imatrix *importance;
+    int64_t n_blocks, n_with; /* matrices in blocks, those with importance */
+} job;
+
 static ar_type choose(void *ctx, const param_spec *s, ar_type t) {
+    job *j = ctx;
     (void)t;
-    return export_mix_choose(ctx, s);
+    const ar_type type = export_mix_choose(&j->mix, s);
+    if (s->shape.rank < 2 || type == AR_F32) return type;
+    j->n_blocks++;
+    if (j->importance && imatrix_find(j->importance, s->name)) j->n_with++;
+    return type;
 }
 
 static progress bar;
@@ -133,7 +161,7 @@ static ar_status check(const model *m, const int32_t *ids, int64_t n,
     return s;
 }
 
-/* ---- the command ---- */
+/* ---- the report ---- */
 
 static int64_t bytes_of(const weights *w, ar_type t) {
     int64_t sum = 0;
@@ -178,32 +206,86 @@ static ar_status report(const quantize_args *a, const model *m,
     return status;
 }
 
-static ar_status quantize(const quantize_args *a, const model *m,
-                          export_mix *mix, int32_t *ids, ar_error *err) {
-    const export_options o = {.choose = choose, .progress = show, .ctx = mix};
-    int64_t n = 0;
-    double kl = 0;
-    if (a->check) TRY(read_ids(m, a->check, ids, &n, err));
+/* ---- the importance ---- */
+
+static ar_status measure(job *j, const quantize_args *a, const model *m,
+                         ar_error *err) {
+    ar_tokenizer *tok = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    TRY(model_tokenizer(&tok, m, err));
+    if (!tok)
+        return error_set(err, AR_FORMAT, "%.200s: has no tokenizer", m->folder);
+    importance_options o = importance_options_default();
+    o.n_threads = thread_count(a->threads);
+    o.most = MOST_MEASURED;
+    o.progress = show;
+    progress_begin(&bar, "measuring");
+    ar_status s = file_read(a->imatrix, MAX_TEXT, &text, &size, err);
+    if (s == AR_OK)
+        s = importance_measure(&j->importance, m, tok, text, size, &o, err);
+    progress_end(&bar);
+    mem_free(text);
+    ar_tokenizer_close(tok);
+    return s;
+}
+
+static ar_status get_importance(job *j, const quantize_args *a, const model *m,
+                                ar_error *err) {
+    bool file = false;
+    if (!a->imatrix) return AR_OK;
+    TRY(imatrix_is_file(&file, a->imatrix, err));
+    return file ? imatrix_open(&j->importance, a->imatrix, err)
+                : measure(j, a, m, err);
+}
+
+/* ---- the command ---- */
+
+static ar_status write_file(job *j, const quantize_args *a, const model *m,
+                            ar_error *err) {
+    pool *threads = NULL;
+    TRY(pool_open(&threads, thread_count(a->threads), err));
+    const export_options o = {.choose = choose,
+                              .progress = show,
+                              .importance = j->importance,
+                              .pool = threads,
+                              .ctx = j};
     progress_begin(&bar, "quantizing");
     const ar_status s = export_gguf(m, a->out, &o, err);
     progress_end(&bar);
-    TRY(s);
-    if (a->check) TRY(check(m, ids, n, a->out, &kl, err));
-    return report(a, m, mix, kl, err);
+    pool_close(threads);
+    if (s == AR_OK && j->importance && j->n_with < j->n_blocks)
+        fprintf(stderr, "note: %lld of %lld matrices have no importance\n",
+                (long long)(j->n_blocks - j->n_with), (long long)j->n_blocks);
+    return s;
+}
+
+static ar_status quantize(job *j, const quantize_args *a, const model *m,
+                          ar_error *err) {
+    int32_t *ids = mem_new(int32_t, MOST_TOKENS);
+    int64_t n = 0;
+    double kl = 0;
+    if (!ids) return error_set(err, AR_NOMEM, "out of memory");
+    ar_status s = a->check ? read_ids(m, a->check, ids, &n, err) : AR_OK;
+    if (s == AR_OK) s = get_importance(j, a, m, err);
+    if (s == AR_OK) s = write_file(j, a, m, err);
+    if (s == AR_OK && a->check) s = check(m, ids, n, a->out, &kl, err);
+    if (s == AR_OK) s = report(a, m, &j->mix, kl, err);
+    mem_free(ids);
+    return s;
 }
 
 static ar_status run(const void *parsed, ar_error *err) {
     const quantize_args *a = parsed;
-    export_mix mix;
+    job j = {.importance = NULL};
     model *m = NULL;
-    signal(SIGXFSZ, SIG_IGN); /* a full quota is an error, not the end */
-    TRY(export_mix_find(&mix, a->to, err));
-    int32_t *ids = mem_new(int32_t, MOST_TOKENS);
-    if (!ids) return error_set(err, AR_NOMEM, "out of memory");
+    TRY(export_mix_find(&j.mix, a->to, err));
+    for (int i = 0; i < a->tensors.n; i++)
+        TRY(export_mix_rule(&j.mix, a->tensors.word[i], err));
     ar_status s = model_open(&m, a->model, err);
-    if (s == AR_OK) s = quantize(a, m, &mix, ids, err);
+    if (s == AR_OK) s = quantize(&j, a, m, err);
+    imatrix_close(j.importance);
     model_close(m);
-    mem_free(ids);
     return s;
 }
 
@@ -213,6 +295,10 @@ const cli_command cmd_quantize = {
     .examples =
         "  arcane quantize qwen3-0.6b/ --to q4_k_m --out qwen3-q4.gguf\n"
         "  arcane quantize model.gguf --to q8_0 --out model-q8_0.gguf\n"
+        "  arcane quantize qwen3-0.6b/ --to q4_k_m --imatrix calib.txt -o "
+        "q.gguf\n"
+        "  arcane quantize model.gguf --to iq4_xs --tensor '*ffn_down*=q5_k' "
+        "-o m.gguf\n"
         "  arcane quantize runs/a --to q6_k -o a.gguf --check heldout.txt\n",
     .options = options,
     .args_size = sizeof(quantize_args),

@@ -209,7 +209,6 @@ static ar_status train(const train_args *args, const settings *s,
     train_result r = {0};
     signal(SIGINT, on_interrupt);
     signal(SIGTERM, on_interrupt);
-    signal(SIGXFSZ, SIG_IGN); /* a full quota is an error, not the end */
     const ar_status status = train_run(
         s, run, args->resume ? TRAIN_RESUME : TRAIN_NEW, &callbacks, &r, err);
     progress_end(&bar);

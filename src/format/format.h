@@ -5,6 +5,7 @@
 #include "format/checkpoint.h"
 #include "format/document.h"
 #include "format/gguf.h"
+#include "format/imatrix.h"
 #include "format/safetensors.h"
 #include "format/shard.h"
 #include "format/weights.h"

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "core/op.h"
+#include "quant/layout.h"
 
 typedef struct tensor_view {
     const char *name; /* NUL-terminated, owned by the file */
@@ -13,7 +14,23 @@ typedef struct tensor_view {
     shape shape;      /* row-major; the last dim is a multiple of the block */
     const void *data; /* in the mapping; not always aligned to the type */
     size_t size;      /* bytes */
+    /* Not NULL for a matrix that is several tensors of the file: then type is
+     * AR_NONE, data is NULL, and only tensor_read_* reads it. */
+    const layout *packed;
 } tensor_view;
+
+/* Elements first .. first + n - 1 as dst [n]: of a packed tensor whole rows, of
+ * a block type whole blocks.  Errors: AR_RANGE, AR_UNSUPPORTED (a type that is
+ * no number), AR_NOMEM. */
+ar_status tensor_read_f32(const tensor_view *t, int64_t first, int64_t n,
+                          float *dst, ar_error *err);
+ar_status tensor_read_f64(const tensor_view *t, int64_t first, int64_t n,
+                          double *dst, ar_error *err);
+/* "q4_k", of packed ones "gptq 4-bit"; into text[TENSOR_TYPE_TEXT]. */
+enum { TENSOR_TYPE_TEXT = 32 };
+const char *tensor_type_text(const tensor_view *t, char *text);
+/* Whether tensor_read_* can. */
+bool tensor_is_number(const tensor_view *t);
 
 /* Elements in a block of the type; 1 for plain types. */
 int tensor_block(ar_type t);

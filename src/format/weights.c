@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "format/weights_int.h"
+#include "format/packed.h"
 
 enum { HEAD = 8 }; /* bytes that tell the kind */
 
@@ -105,6 +105,11 @@ ar_status weights_open_gguf(weights *w, const weights_source *src,
     w->n = gguf_count(w->gguf);
     w->tensors = gguf_get(w->gguf, 0); /* they lie in one array */
     return weights_index(w, src->name, err);
+}
+
+ar_status weights_join(weights *w, const char *name, const char *config,
+                       size_t size, ar_error *err) {
+    return packed_join(w, name, config, size, err);
 }
 
 void weights_close(weights *w) {

@@ -36,6 +36,11 @@ ar_status weights_open(weights **out, const char *path, ar_error *err);
 /* One file whose bytes are borrowed until weights_close. */
 ar_status weights_open_memory(weights **out, const void *data, size_t size,
                               const char *name, ar_error *err);
+/* The parts of quantised matrices of a safetensors file as one tensor each, as
+ * this config.json tells of them; what opening a folder does.  The same errors;
+ * after one w can only be closed. */
+ar_status weights_join(weights *w, const char *name, const char *config,
+                       size_t size, ar_error *err);
 void weights_close(weights *w);
 int64_t weights_count(const weights *w);
 const tensor_view *weights_get(const weights *w, int64_t i);

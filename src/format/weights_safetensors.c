@@ -4,10 +4,11 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "format/packed.h"
 #include "format/parse.h"
 #include "format/weights_int.h"
 
-enum { PATH_SIZE = 4096, MAX_INDEX = 256 << 20 };
+enum { PATH_SIZE = 4096, MAX_INDEX = 256 << 20, MAX_CONFIG = 1 << 24 };
 
 /* The tensors of all files; with a map, those that it assigns to that file. */
 static ar_status collect(weights *w, const char *path, const json_t *map,
@@ -105,7 +106,7 @@ static ar_status open_index(weights *w, const char *path, const char *index,
     return s;
 }
 
-ar_status weights_open_folder(weights *w, const char *path, ar_error *err) {
+static ar_status open_tensors(weights *w, const char *path, ar_error *err) {
     char file[PATH_SIZE];
     TRY(file_join(file, sizeof file, path, "model.safetensors", err));
     const weights_source one = {.name = file};
@@ -117,4 +118,16 @@ ar_status weights_open_folder(weights *w, const char *path, ar_error *err) {
                      "%s: has neither model.safetensors nor "
                      "model.safetensors.index.json",
                      path);
+}
+
+ar_status weights_open_folder(weights *w, const char *path, ar_error *err) {
+    char file[PATH_SIZE], *text;
+    size_t size;
+    TRY(open_tensors(w, path, err));
+    TRY(file_join(file, sizeof file, path, "config.json", err));
+    if (!file_exists(file)) return AR_OK;
+    TRY(file_read(file, MAX_CONFIG, &text, &size, err));
+    const ar_status s = packed_join(w, file, text, size, err);
+    mem_free(text);
+    return s;
 }

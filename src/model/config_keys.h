@@ -57,6 +57,7 @@ enum key_kind {
     KEY_INT_NONE,
     KEY_INT_ZERO, /* 0 is a number like others */
     KEY_REAL,
+    KEY_REAL_WHOLE, /* written without a fraction where it has none */
     KEY_REAL_NONE,
     KEY_BOOL,
     KEY_ACT,

@@ -113,7 +113,8 @@ static ar_status read_key(model_config *c, const json_t *root,
     case KEY_INT_NONE:
     case KEY_INT: return config_get_int(root, k->name, field, err);
     case KEY_REAL_NONE:
-    case KEY_REAL: return config_get_real(root, k->name, field, err);
+    case KEY_REAL:
+    case KEY_REAL_WHOLE: return config_get_real(root, k->name, field, err);
     case KEY_BOOL: return config_get_bool(root, k->name, field, err);
     case KEY_ACT: return read_act(root, k->name, field, err);
     case KEY_TOKEN: return read_token(root, k->name, field, err);

@@ -32,12 +32,19 @@ static json_t *none_json(double x) {
     return x != 0 ? json_real(x) : json_null();
 }
 
+/* transformers refuses 24.0 where it says int. */
+static json_t *whole_json(double x) {
+    const bool whole = x > -1e15 && x < 1e15 && x == (double)(int64_t)x;
+    return whole ? json_integer((json_int_t)x) : json_real(x);
+}
+
 static json_t *key_json(const model_config *c, const config_key *k) {
     const void *field = (const char *)c + k->field;
     switch (k->kind) {
     case KEY_INT_ZERO: return json_integer(*(const int64_t *)field);
     case KEY_INT:
     case KEY_INT_NONE: return int_json(*(const int64_t *)field);
+    case KEY_REAL_WHOLE: return whole_json(*(const double *)field);
     case KEY_REAL: return json_real(*(const double *)field);
     case KEY_REAL_NONE: return none_json(*(const double *)field);
     case KEY_BOOL: return json_boolean(*(const bool *)field);
@@ -59,6 +66,8 @@ json_t *config_json(const model_config *c) {
         if (config_keys[i].layouts & arch->keys)
             bad |= json_object_set_new(o, config_keys[i].name,
                                        key_json(c, &config_keys[i]));
+    /* Left out it would be the family's, which a vocabulary may lack. */
+    bad |= json_object_set_new(o, "pad_token_id", json_null());
     bad |= config_write_rope(o, c);
     bad |= config_write_layers(o, c);
     bad |= config_write_moe(o, c);

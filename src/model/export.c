@@ -141,6 +141,7 @@ static ar_status put_values(gguf_writer *w, const model *m, const char *arch,
 static ar_status put_tensors(gguf_writer *w, const export_plan *p,
                              const extra *x, int n_extras,
                              const export_options *o, ar_error *err) {
+    const export_sink to = {put_data, w};
     for (int i = 0; i < n_extras; i++) {
         const shape s = shape1(x[i].n);
         gguf_declare(w, x[i].name, AR_F32, &s);
@@ -151,7 +152,7 @@ static ar_status put_tensors(gguf_writer *w, const export_plan *p,
     for (int i = 0; i < n_extras; i++)
         gguf_data(w, x[i].x, (size_t)x[i].n * sizeof *x[i].x);
     for (int i = 0; i < p->params.n; i++) {
-        TRY(export_rows(&p->tensors[i], put_data, w, err));
+        TRY(export_rows(&p->tensors[i], o, &to, err));
         report(o, p, i + 1);
     }
     return AR_OK;
@@ -263,7 +264,7 @@ static ar_status write_st(const export_plan *p, const char *folder,
         params_declare(w, p->tensors[i].spec, p->tensors[i].type);
     ar_status s = AR_OK;
     for (int i = 0; s == AR_OK && i < p->params.n; i++) {
-        s = export_rows(&p->tensors[i], put_st, w, err);
+        s = export_rows(&p->tensors[i], o, &(export_sink){put_st, w}, err);
         report(o, p, i + 1);
     }
     if (s == AR_OK) return st_commit(w, err);

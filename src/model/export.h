@@ -19,7 +19,10 @@ typedef struct export_options {
     /* Type of matrices; AR_NONE = as they are, or f32 where that is no type of
      * the format.  Vectors are f32 in GGUF files. */
     ar_type type;
-    export_choose *choose;                    /* instead of type; may be NULL */
+    export_choose *choose; /* instead of type; may be NULL */
+    /* Of the columns of matrices that are written in blocks; may be NULL. */
+    const struct imatrix *importance;
+    struct pool *pool;                        /* NULL = the caller alone */
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
 } export_options;

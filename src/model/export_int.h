@@ -47,12 +47,22 @@ void export_plan_close(export_plan *p);
 /* Gives the bytes of one tensor to `put`, in order.  Errors: AR_NOMEM,
  * AR_UNSUPPORTED. */
 typedef void export_put(void *file, const void *p, size_t size);
-ar_status export_rows(const export_tensor *t, export_put *put, void *file,
-                      ar_error *err);
+typedef struct export_sink {
+    export_put *put;
+    void *file;
+} export_sink;
+ar_status export_rows(const export_tensor *t, const export_options *o,
+                      const export_sink *to, ar_error *err);
 
 /* The same for EXPORT_EXPERTS. */
-ar_status export_experts(const export_tensor *t, export_put *put, void *file,
-                         ar_error *err);
+ar_status export_experts(const export_tensor *t, const export_options *o,
+                         const export_sink *to, ar_error *err);
+/* What the columns of a weight in blocks count, NULL where that is not known;
+ * stack: its matrices.  Errors: AR_SHAPE (it is another model's). */
+struct imatrix_entry;
+ar_status export_importance(const export_tensor *t, const struct imatrix *all,
+                            int64_t stack, int64_t columns,
+                            const struct imatrix_entry **out, ar_error *err);
 
 /* A GGUF architecture by ours; NULL if there is none. */
 const char *export_gguf_arch(enum arch_id arch, bool *pairs);

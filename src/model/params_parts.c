@@ -138,9 +138,9 @@ static shape wanted_shape(const param_spec *s, const param_source *from,
              : shape4(E, rows_of(s), n, MXFP4_GROUP / 2);
 }
 
-static bool type_is_right(const param_source *from, ar_type t) {
-    if (from->kind == PARAM_MXFP4) return t == AR_U8;
-    return type_is_float(t) || quant_is_block(t);
+static bool type_is_right(const param_source *from, const tensor_view *t) {
+    if (from->kind == PARAM_MXFP4) return t->type == AR_U8;
+    return tensor_is_number(t);
 }
 
 int64_t params_misshapen(const param_list *p, const weights *w,
@@ -171,7 +171,7 @@ ar_status params_check_source(const param_spec *s, const weights *w,
             return error_set(err, AR_SHAPE, "tensor \"%s\" is %s, expected %s",
                              t->name, shape_text(&t->shape, has),
                              shape_text(&want, wants));
-        if (!type_is_right(&from, t->type))
+        if (!type_is_right(&from, t))
             return error_set(err, AR_UNSUPPORTED, "tensor \"%s\" is %s",
                              t->name, ar_type_name(t->type));
     }
@@ -187,17 +187,16 @@ ar_status params_check_source(const param_spec *s, const weights *w,
 static ar_status read_part(const tensor_view *src, ar_type t, void *data,
                            ar_error *err) {
     const int64_t n = shape_count(&src->shape);
-    bool ok = true;
-    if (src->type == t)
+    char word[TENSOR_TYPE_TEXT];
+    if (src->type == t) {
         memcpy(data, src->data, src->size);
-    else if (t == AR_F32)
-        ok = type_decode_f32(src->type, src->data, data, n);
-    else
-        ok = t == AR_F64 && type_decode_f64(src->type, src->data, data, n);
-    if (ok) return AR_OK;
+        return AR_OK;
+    }
+    if (t == AR_F32) return tensor_read_f32(src, 0, n, data, err);
+    if (t == AR_F64) return tensor_read_f64(src, 0, n, data, err);
     return error_set(err, AR_UNSUPPORTED,
                      "tensor \"%s\" is %s, which cannot become %s", src->name,
-                     ar_type_name(src->type), ar_type_name(t));
+                     tensor_type_text(src, word), ar_type_name(t));
 }
 
 /* Files of folders have pairs of neighbours in a byte; a block of GGUF's has

@@ -92,7 +92,7 @@ static void signed_search(const signed_kind *k, const float *x,
                           uint8_t *level) {
     float w[QUANT_MOST], want[PARTS], most = 0;
     signed_block b;
-    search_weights(weight, QUANT_MOST, w);
+    search_weights(weight, x, QUANT_MOST, w);
     for (int j = 0; j < k->n_parts; j++) {
         const part p = part_of(k->n_parts, x, w, j);
         want[j] = search_scale(&k->set, &p, best->q);
@@ -191,7 +191,7 @@ static void affine_search(const affine_kind *k, const float *x,
     float w[QUANT_MOST], most = 0, lowest = 0;
     affine fit[PARTS];
     affine_block b;
-    search_weights(weight, QUANT_MOST, w);
+    search_weights(weight, x, QUANT_MOST, w);
     for (int j = 0; j < k->n_parts; j++) {
         const part p = part_of(k->n_parts, x, w, j);
         fit[j] = search_affine(k->high, &p, false, best->q);
@@ -319,7 +319,7 @@ void encode_iq4_nl(const float *x, const float *weight, uint8_t *dst) {
     float w[32], q[32];
     uint8_t level[32];
     const part p = {32, x, w};
-    search_weights(weight, 32, w);
+    search_weights(weight, x, 32, w);
     const float d = as_f16(search_scale(&set, &p, q));
     search_levels(&set, &p, d, q);
     for (int i = 0; i < 32; i++) level[i] = index_of(&set, q[i]);

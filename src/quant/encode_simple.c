@@ -48,7 +48,7 @@ static void signed_levels(const float *x, const float *weight, int half,
     float w[32], levels[32];
     const level_set set = {-half, half - 1, NULL};
     const part p = {32, x, w};
-    search_weights(weight, 32, w);
+    search_weights(weight, x, 32, w);
     const float d = store_f16(dst, f16_finite(search_scale(&set, &p, levels)));
     search_levels(&set, &p, d, levels);
     for (int i = 0; i < 32; i++) q[i] = (uint8_t)((int)levels[i] + half);
@@ -74,7 +74,7 @@ static void affine_levels(const float *x, const float *weight, int top,
     }
     float w[32], levels[32];
     const part p = {32, x, w};
-    search_weights(weight, 32, w);
+    search_weights(weight, x, 32, w);
     affine a = search_affine(top, &p, true, levels);
     a.scale = store_f16(dst, f16_finite(a.scale));
     a.minimum = store_f16(dst + 2, f16_finite(a.minimum));
@@ -239,7 +239,7 @@ void encode_mxfp4(const float *x, const float *weight, uint8_t *dst) {
     float w[32], least;
     uint8_t q[32], other[32];
     int e = first;
-    if (weight) search_weights(weight, 32, w);
+    if (weight) search_weights(weight, x, 32, w);
     least = fp4_levels(x, weight ? w : NULL, e, q);
     for (int step = -1; weight && step <= 1; step += 2) {
         const int now = (int)clampf((float)(first + step), 0, 254);

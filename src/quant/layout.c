@@ -85,6 +85,20 @@ void layout_mlx(const layout *l, int64_t first, int64_t n, float *dst) {
     }
 }
 
+void layout_int(const layout *l, int64_t first, int64_t n, float *dst) {
+    const int64_t groups = l->columns / l->group;
+    const int64_t size = l->columns * l->bits / 8;
+    const int zero = 1 << (l->bits - 1);
+    for (int64_t r = first; r < first + n; r++) {
+        const uint8_t *row = (const uint8_t *)l->weight.data + r * size;
+        for (int64_t i = 0; i < l->columns; i++) {
+            const uint32_t q = bits_at(row, size, i * l->bits, l->bits);
+            const int64_t at = r * groups + i / l->group;
+            *dst++ = float_at(&l->scale, at) * (float)((int)q - zero);
+        }
+    }
+}
+
 /* GPTQ and AWQ have outputs side by side: a batch of them is decoded input by
  * input, with the scales and zeros of the current group at hand. */
 enum { BATCH = 16 };

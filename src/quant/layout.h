@@ -27,7 +27,7 @@ typedef struct layout_part {
 
 /* The parts, with R rows, C columns, G = ceil(C / group) and b bits:
  *
- * FP8    weight [R, C] F8_E4M3 or F8_E5M2; scale [ceil(R / tile_rows),
+ * FP8    weight [R, C] F8_E4M3, F8_E5M2 or I8; scale [ceil(R / tile_rows),
  *        ceil(C / tile_columns)] float.  w = weight * scale.  A scale for each
  *        row, or one for all, is a tile of that size.
  * MXFP4  weight [R, C/2] U8, element 2i in the low half of byte i; scale
@@ -37,6 +37,8 @@ typedef struct layout_part {
  * MLX    weight [R, C * b / 32] U32, element i of a row its bits i b to
  *        i b + b - 1 counted from the lowest of word 0, b of 2 3 4 5 6 8;
  *        scale, bias [R, G] float.  w = scale * q + bias.
+ * INT    weight [R, C * b / 32] I32 as MLX, b of 4 8; scale [R, G] float.
+ *        w = scale * (q - 2^(b - 1)).
  * GPTQ   weight [C * b / 32, R] I32, inputs from the low bits; zero
  *        [G, R * b / 32] I32, outputs from the low bits; scale [G, R] float;
  *        order [C] I32 the group of each input, or none: input / group.
@@ -48,16 +50,17 @@ typedef struct layout {
     layout_kind kind;
     int64_t rows, columns;
     int64_t tile_rows, tile_columns; /* FP8 */
-    int64_t group;                   /* MLX, GPTQ, AWQ; others have theirs */
-    int bits;                        /* MLX, GPTQ */
-    int zero_shift;                  /* GPTQ: 1 in version 1, 0 in version 2 */
-    float scale_all;                 /* NVFP4 */
+    int64_t group;   /* MLX, INT, GPTQ, AWQ; others have theirs */
+    int bits;        /* MLX, INT, GPTQ */
+    int zero_shift;  /* GPTQ: 1 in version 1, 0 in version 2 */
+    float scale_all; /* NVFP4 */
     layout_part weight, scale;
     layout_part zero;  /* GPTQ, AWQ: zeros; MLX: biases */
     layout_part order; /* GPTQ; data is NULL if there is none */
 } layout;
 
 const char *layout_text(layout_kind kind); /* "" if there is none such */
+const char *layout_name(layout_kind kind); /* "gptq"; the same */
 
 /* Whether sizes, types and group numbers fit together.  AR_SHAPE, AR_FORMAT,
  * or AR_UNSUPPORTED, with a sentence that names the part. */

@@ -6,11 +6,11 @@
 #define MOST_SIDE (INT64_C(1) << 31)
 #define MOST_ELEMENTS (INT64_C(1) << 48)
 
-/* A part has to have at least `count` elements of its type. */
+/* A part has to have `count` elements of its type. */
 static ar_status check_size(const layout_part *p, const char *name,
                             int64_t count, ar_error *err) {
     const size_t want = ar_type_size(p->type, count);
-    if (!p->data || p->size < want)
+    if (!p->data || p->size != want)
         return error_set(err, AR_SHAPE, "%s: has %zu bytes, not %zu", name,
                          p->data ? p->size : 0, want);
     return AR_OK;
@@ -45,8 +45,9 @@ static ar_status check_fp8(const layout *l, ar_error *err) {
     if (l->tile_rows < 1 || l->tile_columns < 1)
         return error_set(err, AR_SHAPE, "tiles of %lld x %lld",
                          (long long)l->tile_rows, (long long)l->tile_columns);
-    if (l->weight.type != AR_F8_E4M3 && l->weight.type != AR_F8_E5M2)
-        return error_set(err, AR_FORMAT, "weight: is %s, not an 8-bit float",
+    if (l->weight.type != AR_F8_E4M3 && l->weight.type != AR_F8_E5M2 &&
+        l->weight.type != AR_I8)
+        return error_set(err, AR_FORMAT, "weight: is %s, not 8 bits",
                          ar_type_name(l->weight.type));
     TRY(check_size(&l->weight, "weight", l->rows * l->columns, err));
     return check_float(&l->scale, "scale",
@@ -85,6 +86,16 @@ static ar_status check_mlx(const layout *l, ar_error *err) {
                    l->rows * (l->columns * l->bits / 32), err));
     TRY(check_float(&l->scale, "scale", groups, err));
     return check_float(&l->zero, "bias", groups, err);
+}
+
+static ar_status check_int(const layout *l, ar_error *err) {
+    TRY(check_bits(l, 1 << 4 | 1 << 8, err));
+    TRY(check_whole(l->columns, "columns", l->group, err));
+    TRY(check_whole(l->columns * l->bits, "bits of a row", 32, err));
+    TRY(check_part(&l->weight, "weight", AR_I32,
+                   l->rows * (l->columns * l->bits / 32), err));
+    return check_float(&l->scale, "scale", l->rows * (l->columns / l->group),
+                       err);
 }
 
 /* Every input names a group that there is. */
@@ -132,15 +143,19 @@ static ar_status check_awq(const layout *l, ar_error *err) {
 static const struct {
     ar_status (*check)(const layout *l, ar_error *err);
     layout_rows_fn *decode;
-    const char *text;
+    const char *name, *text;
 } kinds[LAYOUT_COUNT] = {
-#define LAYOUT(NAME, name, text) {check_##name, layout_##name, text},
+#define LAYOUT(NAME, name, text) {check_##name, layout_##name, #name, text},
 #include "quant/layouts.def"
 #undef LAYOUT
 };
 
 const char *layout_text(layout_kind kind) {
     return (unsigned)kind < LAYOUT_COUNT ? kinds[kind].text : "";
+}
+
+const char *layout_name(layout_kind kind) {
+    return (unsigned)kind < LAYOUT_COUNT ? kinds[kind].name : "";
 }
 
 ar_status layout_check(const layout *l, ar_error *err) {

@@ -9,13 +9,27 @@
 
 enum { LANES = 16 };
 
-void search_weights(const float *importance, int n, float *w) {
+static float largest_of(const float *x, int n) {
     float most = 0;
-    for (int i = 0; importance && i < n; i++)
-        most = importance[i] > most ? importance[i] : most;
+    for (int i = 0; i < n; i++) most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+    return most;
+}
+
+void search_weights(const float *importance, const float *x, int n, float *w) {
+    const float most = importance ? largest_of(importance, n) : 0;
+    const float largest = largest_of(x, n);
     const bool any = most > 0 && most <= FLT_MAX;
+    const bool sized = largest > 0 && largest <= FLT_MAX;
+    float mean = 0;
+    for (int i = 0; i < n; i++) {
+        w[i] = sized ? x[i] / largest : 0;
+        mean += w[i] * w[i] / (float)n;
+    }
     for (int i = 0; i < n; i++)
-        w[i] = any ? clampf(importance[i] / most, 1e-6f, 1) : 1;
+        w[i] = (any ? importance[i] / most : 1) * sqrtf(mean + w[i] * w[i]);
+    const float heaviest = largest_of(w, n);
+    for (int i = 0; i < n; i++)
+        w[i] = heaviest > 0 ? clampf(w[i] / heaviest, 1e-6f, 1) : 1;
 }
 
 static float fold(float *s) {

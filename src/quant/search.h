@@ -25,9 +25,10 @@ typedef struct affine {
     float scale, minimum;
 } affine;
 
-/* Importance as weights up to 1, and not quite 0, so that columns of none are
- * still the next best thing; all 1 without any that counts. */
-void search_weights(const float *importance, int n, float *w);
+/* Weights up to 1, and not quite 0: importance (all alike without any that
+ * counts) times sqrt(mean of x^2 + x^2), so that the large
+ * elements, which models lean on most, are kept better. */
+void search_weights(const float *importance, const float *x, int n, float *w);
 
 /* The levels q [n] nearest to x / scale, and the error they leave. */
 float search_levels(const level_set *set, const part *p, float scale, float *q);

@@ -42,6 +42,31 @@ ar_status source_add_special(ar_tokenizer *tok, int32_t id, source_text name,
     return AR_OK;
 }
 
+/* A token that is found before all else, in the normalised text, where spaces
+ * are U+2581; GGUF files write it with spaces. */
+static ar_status add_user_defined(ar_tokenizer *tok, int32_t id, source_text t,
+                                  ar_error *err) {
+    TRY(source_add_special(tok, id, t, false, err));
+    if (!tok->n_added || tok->added[tok->n_added - 1].id != id) return AR_OK;
+    added_token *a = &tok->added[tok->n_added - 1];
+    a->normalized = a->as_is = true;
+    if (!memchr(t.p, ' ', t.n)) return AR_OK;
+    text marked = {0};
+    for (size_t i = 0; i < t.n; i++)
+        if (t.p[i] == ' ')
+            text_adds(&marked, "\xE2\x96\x81");
+        else
+            text_add(&marked, t.p + i, 1);
+    ar_status s = text_status(&marked, err);
+    if (s == AR_OK && marked.size > ADDED_MAX_BYTES)
+        tok->n_added--; /* never found */
+    else if (s == AR_OK)
+        s = tokenizer_keep(tok, marked.data, marked.size, &a->bytes, err);
+    a->size = (uint32_t)marked.size;
+    text_close(&marked);
+    return s;
+}
+
 /* One token of a SentencePiece vocabulary. */
 static ar_status add_piece(ar_tokenizer *tok, const tokenizer_source *s,
                            size_t i, ar_error *err) {
@@ -50,12 +75,7 @@ static ar_status add_piece(ar_tokenizer *tok, const tokenizer_source *s,
     unsigned flags = TOKEN_MODEL;
     switch (type_of(s, i)) {
     case SOURCE_CONTROL: return source_add_special(tok, id, t, true, err);
-    case SOURCE_USER_DEFINED:
-        TRY(source_add_special(tok, id, t, false, err));
-        if (tok->n_added && tok->added[tok->n_added - 1].id == id)
-            tok->added[tok->n_added - 1].normalized =
-                tok->added[tok->n_added - 1].as_is = true;
-        return AR_OK;
+    case SOURCE_USER_DEFINED: return add_user_defined(tok, id, t, err);
     case SOURCE_UNKNOWN:
         t = s->unknown_text.n ? s->unknown_text
                               : (source_text){" \xE2\x81\x87 ", 5};

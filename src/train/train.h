@@ -20,6 +20,7 @@
 #include "train/corpus.h"
 #include "train/eval.h"
 #include "train/grads.h"
+#include "train/importance.h"
 #include "train/loader.h"
 #include "train/optim.h"
 #include "train/plot.h"

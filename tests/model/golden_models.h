@@ -51,6 +51,16 @@ static const char *const golden_models[] = {
     "qwen3_next_dense",
     "qwen3_next",
 };
+/* Of matrices that are several tensors; made by
+ * tools/golden/packed_models.py. */
+static const char *const packed_models[] = {
+    "../packed/fp8",          "../packed/fbgemm_fp8", "../packed/modelopt_fp8",
+    "../packed/int8",         "../packed/int4",       "../packed/nvfp4",
+    "../packed/nvfp4_packed", "../packed/mlx",        "../packed/mlx_mxfp4",
+    "../packed/gptq",         "../packed/gptq_2bit",  "../packed/gptq_8bit",
+    "../packed/awq",
+};
+enum { N_PACKED_MODELS = sizeof packed_models / sizeof *packed_models };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 
 #endif

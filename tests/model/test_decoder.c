@@ -142,6 +142,14 @@ void test_decoder_golden_f32(void **state) {
     }
 }
 
+void test_decoder_packed(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_PACKED_MODELS; i++) {
+        check_model(packed_models[i], "reference", AR_F64, 1e-8);
+        check_model(packed_models[i], NULL, AR_F32, 5e-4);
+    }
+}
+
 void test_decoder_rows(void **state) {
     (void)state;
     /* Rows of a batch do not see each other; positions start anew in each. */

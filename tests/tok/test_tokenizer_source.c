@@ -214,3 +214,62 @@ void test_source_refused(void **state) {
     }
     unload(&f);
 }
+
+/* Runs of spaces that the file calls user-defined are found before all else,
+ * though they lie among U+2581 by then; decoding gives the spaces back. */
+void test_source_spaces(void **state) {
+    (void)state;
+    static const char *const texts[] = {"<unk>",
+                                        "<s>",
+                                        "</s>",
+                                        "\xE2\x96\x81",
+                                        "a",
+                                        "b",
+                                        "\xE2\x96\x81"
+                                        "b",
+                                        "  ",
+                                        "    "};
+    enum { N = sizeof texts / sizeof *texts };
+    static const int32_t types[N] = {2, 3, 3, 1, 1, 1, 1, 4, 4};
+    static const float scores[N] = {0, 0, 0, -9, -8, -7, -1, -1000, -1000};
+    static const struct {
+        const char *text;
+        int32_t n, ids[6];
+    } cases[] = {
+        {"a b", 2, {4, 6}},
+        {"a  b", 3, {4, 7, 5}},
+        {"a   b", 3, {4, 7, 6}},
+        {"    b", 2, {8, 5}},
+        {"a       b", 4, {4, 8, 7, 6}},
+    };
+    source_text tokens[N];
+    for (int i = 0; i < N; i++)
+        tokens[i] = (source_text){texts[i], strlen(texts[i])};
+    tokenizer_source s = tokenizer_source_default();
+    s.model = "llama";
+    s.tokens = tokens;
+    s.n_tokens = N;
+    s.types = types;
+    s.scores = scores;
+    s.unknown = 0;
+    s.bos = 1;
+    s.eos = 2;
+    s.add_space_prefix = 0;
+    ar_tokenizer *tok;
+    assert_ok(tokenizer_from_source(&tok, &s, err));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *line = cases[i].text;
+        int32_t ids[8];
+        char back[32];
+        size_t n, size;
+        assert_ok(
+            ar_tokenizer_encode(tok, line, strlen(line), 0, ids, 8, &n, err));
+        assert_int_equal(n, cases[i].n);
+        assert_memory_equal(ids, cases[i].ids, n * sizeof *ids);
+        assert_ok(
+            ar_tokenizer_decode(tok, ids, n, 0, back, sizeof back, &size, err));
+        assert_int_equal(size, strlen(line));
+        assert_memory_equal(back, line, size);
+    }
+    ar_tokenizer_close(tok);
+}
