@@ -51,6 +51,7 @@ static const cli_option options[] = {
     {"--stats", NULL, CLI_FLAG, false, offsetof(chat_args, stats), NULL,
      "tokens per second and context used, after each answer"},
     DEVICE_OPTIONS(chat_args),
+    EXACT_OPTION(chat_args),
     OPTIONS_END,
 };
 
@@ -291,6 +292,7 @@ static ar_status open_all(talk *t, ar_error *err) {
     o.device = a->on.device;
     o.kernels = a->on.kernels;
     o.n_threads = thread_count(a->on.threads);
+    o.exact = a->on.exact;
     o.max_sessions = 1;
     int64_t context = a->context ? a->context : 8192;
     if (context < t->model->config.n_ctx)

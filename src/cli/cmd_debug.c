@@ -21,6 +21,7 @@ static const cli_option logits_options[] = {
     {"--out", "-o", CLI_TEXT, true, offsetof(logits_args, out), "FILE",
      "safetensors file to write: logits f32 [T, V]"},
     DEVICE_OPTIONS(logits_args),
+    EXACT_OPTION(logits_args),
     OPTIONS_END,
 };
 
@@ -50,6 +51,7 @@ static ar_status feed_ids(const logits_args *a, const model *m,
     o.device = a->on.device;
     o.kernels = a->on.kernels;
     o.n_threads = thread_count(a->on.threads);
+    o.exact = a->on.exact;
     o.max_sessions = 1;
     if (n < 1) return error_set(err, AR_USAGE, "--ids: no tokens");
     engine *e = NULL;

@@ -54,6 +54,7 @@ static const cli_option options[] = {
     {"--json", NULL, CLI_FLAG, false, offsetof(run_args, json), NULL,
      "one object: ids, text, timings"},
     DEVICE_OPTIONS(run_args),
+    EXACT_OPTION(run_args),
     OPTIONS_END,
 };
 
@@ -142,6 +143,7 @@ static ar_status open_all(answer *a, ar_error *err) {
     o.device = args->on.device;
     o.kernels = args->on.kernels;
     o.n_threads = thread_count(args->on.threads);
+    o.exact = args->on.exact;
     o.max_sessions = 1;
     TRY(engine_open(&a->engine, a->model, &o, err));
     TRY(session_open(&a->session, a->engine, err));

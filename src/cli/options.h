@@ -11,6 +11,7 @@
 typedef struct device_args {
     const char *device, *kernels;
     int64_t threads;
+    bool exact;
 } device_args;
 
 #define DEVICE_DEFAULTS                                                        \
@@ -36,6 +37,14 @@ typedef struct device_args {
     {                                                                          \
         "--threads", "-t", CLI_INT, false, offsetof(args, on.threads), "N",    \
             "threads; default: all processors"                                 \
+    }
+
+/* A row for commands that run an engine. */
+#define EXACT_OPTION(args)                                                     \
+    {                                                                          \
+        "--exact", NULL, CLI_FLAG, false, offsetof(args, on.exact), NULL,      \
+            "keep activations in f32 where weights are quantised; else they "  \
+            "are rounded to 8 bits, which is several times faster"             \
     }
 
 #define OPTIONS_END                                                            \

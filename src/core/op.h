@@ -108,8 +108,10 @@ struct topk_attr { int64_t k; };
 struct axis_attr { int32_t axis, pad; int64_t n; };
 /* compute: AR_F32/AR_F64 as is; AR_BF16/AR_F16: operands are rounded to that
  * type when packed, sums stay f32.  exact: the inference chain, the same bits
- * for any number of rows. */
-struct matmul_attr { int32_t compute, exact; };
+ * for any number of rows.  act8: where b has levels (quant/levels.h, which says
+ * what is computed) and compute is F32 or F64, a is rounded to 8 bits; it has
+ * no gradient of its own. */
+struct matmul_attr { int32_t compute, exact, act8; };
 struct norm_attr { double eps, offset; };       /* weight + offset is used */
 struct rope_table_attr { double scale; int32_t type, pad; }; /* of cos, sin */
 struct rope_attr { int32_t interleaved, inverse; };

@@ -22,6 +22,9 @@ typedef struct engine_options {
     int64_t max_sessions; /* 16 */
     int64_t max_rows;     /* rows of the largest program: 256 */
     int64_t page;         /* tokens a KV page: 16 */
+    bool exact;           /* activations stay f32 before weights in blocks,
+                             where they else are rounded to 8 bits; always in
+                             "reference-f64" */
 } engine_options;
 engine_options engine_options_default(void);
 

@@ -9,7 +9,7 @@
  * panels would only add to it. */
 #include "backend/cpu/fast_matmul.h"
 #include "backend/cpu/gemm_pack.h"
-#include "quant/quant.h"
+#include "quant/levels.h"
 
 enum {
     FEW_ROWS = 4,
@@ -36,7 +36,10 @@ static bool in_place(const gemm_source *s) {
 /* w in blocks along k, the rest as matmul_is_gemm. */
 static bool blocks_fit(const op_call *c) {
     op_call plain = *c;
+    quant_form form;
     const tensor *w = &c->in[1];
+    /* another chain, of fast_matmul_act8 and the reference */
+    if (c->attr->matmul.act8 && quant_form_of(w->type, &form)) return false;
     if (!quant_is_block(w->type) || w->rank != 2 || w->stride[0] != 1)
         return false;
     plain.in[1].type = AR_F32;

@@ -1,0 +1,276 @@
+/* unpack8.c - rows of blocks as panels of levels.
+ *
+ * A lane is a row: 16 bytes of each of VEC rows are turned into four vectors
+ * of four bytes of every row, and shifts and masks of those are steps of the
+ * panel.  Scales are unpacked the same way.  The layouts of blocks are those
+ * of src/quant/decode_*.c, the numbers those of quant/levels.h. */
+#include "arcane/types.h"
+#include "backend/cpu/isa/isa.h"
+#include "backend/cpu/isa/vec_math.h"
+
+#include ISA_INT8
+
+enum {
+#define TYPE(NAME, text, elements, bytes)                                      \
+    ELEMENTS_##NAME = elements, BYTES_##NAME = bytes,
+    AR_TYPE_LIST(TYPE)
+#undef TYPE
+};
+
+/* A block of VEC rows: `src` and what is `stride` behind it, to the panel. */
+typedef struct part {
+    const uint8_t *src;
+    int64_t stride;
+    uint8_t *levels;        /* [step][16][4] */
+    float *scale, *minimum; /* [group][16] */
+} part;
+
+ALWAYS void fetch(const part *b, int at, word *q) {
+    fetch16(b->src + at, b->stride, q);
+}
+
+ALWAYS void put(const part *b, int step, word q) {
+    memcpy(b->levels + step * 4 * PANEL8, &q, sizeof q);
+}
+
+ALWAYS void put_scale(const part *b, int group, vec x) {
+    vec_store(b->scale + group * PANEL8, x);
+}
+
+ALWAYS void put_minimum(const part *b, int group, vec x) {
+    vec_store(b->minimum + group * PANEL8, x);
+}
+
+ALWAYS vec floats(word x) { return __builtin_convertvector((bits)x, vec); }
+
+ALWAYS word low_nibbles(word q) { return q & 0x0f0f0f0fu; }
+ALWAYS word high_nibbles(word q) { return q >> 4 & 0x0f0f0f0fu; }
+
+/* Bits 0 .. 3 to bit 4 of bytes 0 .. 3. */
+ALWAYS word spread(word x) {
+    return ((x & 15u) * 0x204081u & 0x01010101u) << 4;
+}
+
+/* ---- blocks of 32 ---- */
+
+/* 16 bytes at `at`: low halves are steps 0 .. 3, high ones 4 .. 7. */
+ALWAYS void nibbles(const part *b, int at) {
+    word q[4];
+    fetch(b, at, q);
+    for (int i = 0; i < 4; i++) {
+        put(b, i, low_nibbles(q[i]));
+        put(b, i + 4, high_nibbles(q[i]));
+    }
+}
+
+ALWAYS void nibbles_and_fifth(const part *b, int at, word fifth) {
+    word q[4];
+    fetch(b, at, q);
+    for (int i = 0; i < 4; i++) {
+        put(b, i, low_nibbles(q[i]) | spread(fifth >> 4 * i));
+        put(b, i + 4, high_nibbles(q[i]) | spread(fifth >> (4 * i + 16)));
+    }
+}
+
+/* 16 bytes at `at` looked up, to the steps from `step` on. */
+ALWAYS void looked_up(const part *b, int at, const uint8_t *table, int step) {
+    word q[4];
+    fetch(b, at, q);
+    for (int i = 0; i < 4; i++) {
+        put(b, step + i, look_up(table, low_nibbles(q[i])));
+        put(b, step + i + 4, look_up(table, high_nibbles(q[i])));
+    }
+}
+
+/* fp4_doubled + 12 and iq4_levels + 128 of quant/quant_block.h. */
+static const uint8_t fp4_table[16] = {12, 13, 14, 15, 16, 18, 20, 24,
+                                      12, 11, 10, 9,  8,  6,  4,  0};
+static const uint8_t iq4_table[16] = {1,   24,  45,  63,  79,  93,  106, 118,
+                                      129, 141, 153, 166, 181, 197, 217, 241};
+
+ALWAYS void block_Q4_0(const part *b) {
+    put_scale(b, 0, low_half(fetch4(b->src, b->stride)));
+    nibbles(b, 2);
+}
+
+ALWAYS void block_Q4_1(const part *b) {
+    const word head = fetch4(b->src, b->stride);
+    put_scale(b, 0, low_half(head));
+    put_minimum(b, 0, low_half(head >> 16));
+    nibbles(b, 4);
+}
+
+ALWAYS void block_Q5_0(const part *b) {
+    put_scale(b, 0, low_half(fetch4(b->src, b->stride)));
+    nibbles_and_fifth(b, 6, fetch4(b->src + 2, b->stride));
+}
+
+ALWAYS void block_Q5_1(const part *b) {
+    const word head = fetch4(b->src, b->stride);
+    put_scale(b, 0, low_half(head));
+    put_minimum(b, 0, low_half(head >> 16));
+    nibbles_and_fifth(b, 8, fetch4(b->src + 4, b->stride));
+}
+
+ALWAYS void block_Q8_0(const part *b) {
+    word q[4];
+    put_scale(b, 0, low_half(fetch4(b->src, b->stride)));
+    for (int half = 0; half < 2; half++) {
+        fetch(b, 2 + 16 * half, q);
+        for (int i = 0; i < 4; i++) put(b, 4 * half + i, q[i] ^ 0x80808080u);
+    }
+}
+
+ALWAYS void block_IQ4_NL(const part *b) {
+    put_scale(b, 0, low_half(fetch4(b->src, b->stride)));
+    looked_up(b, 2, iq4_table, 0);
+}
+
+/* The power of two of byte 0, halved; 0 and 1 are subnormal. */
+ALWAYS void block_MXFP4(const part *b) {
+    const word e = fetch4(b->src, b->stride) & 255u;
+    const word tiny = (word)(e < 2u);
+    const word small = 0x200000u + 0x200000u * e;
+    put_scale(b, 0, vec_of((bits)((small & tiny) | ((e - 1u) << 23 & ~tiny))));
+    looked_up(b, 1, fp4_table, 0);
+}
+
+/* ---- blocks of 256 ---- */
+
+/* The head of Q4_K and Q5_K: d, m and 8 6-bit scales and minima. */
+ALWAYS void k_scales(const part *b) {
+    word q[4];
+    fetch(b, 0, q);
+    const vec d = low_half(q[0]), m = low_half(q[0] >> 16);
+    for (int j = 0; j < 4; j++) {
+        const word s = q[1] >> 8 * j, n = q[2] >> 8 * j, both = q[3] >> 8 * j;
+        put_scale(b, j, d * floats(s & 63u));
+        put_minimum(b, j, -(m * floats(n & 63u)));
+        put_scale(b, j + 4, d * floats((both & 15u) | (s >> 2 & 0x30u)));
+        put_minimum(b, j + 4,
+                    -(m * floats((both >> 4 & 15u) | (n >> 2 & 0x30u))));
+    }
+}
+
+ALWAYS void block_Q4_K(const part *b) {
+    k_scales(b);
+    for (int j = 0; j < 8; j++) { /* 16 bytes: halves of two groups */
+        const int step = j / 2 * 16 + j % 2 * 4;
+        word q[4];
+        fetch(b, 16 + 16 * j, q);
+        for (int i = 0; i < 4; i++) {
+            put(b, step + i, low_nibbles(q[i]));
+            put(b, step + i + 8, high_nibbles(q[i]));
+        }
+    }
+}
+
+ALWAYS void block_Q5_K(const part *b) {
+    k_scales(b);
+    for (int side = 0; side < 2; side++) {
+        word fifth[4], q[4];
+        fetch(b, 16 + 16 * side, fifth);
+        for (int j = 0; j < 4; j++) {
+            const int step = j * 16 + side * 4;
+            fetch(b, 48 + 32 * j + 16 * side, q);
+            for (int i = 0; i < 4; i++) {
+                const word low = fifth[i] >> 2 * j, high = low >> 1;
+                put(b, step + i, low_nibbles(q[i]) | (low & 0x01010101u) << 4);
+                put(b, step + i + 8,
+                    high_nibbles(q[i]) | (high & 0x01010101u) << 4);
+            }
+        }
+    }
+}
+
+ALWAYS void block_Q6_K(const part *b) {
+    word q[4], more[4], pairs[4];
+    /* byte 208 is the last but one: the word that ends with it */
+    const vec d = low_half(fetch4(b->src + 206, b->stride) >> 16);
+    fetch(b, 192, q);
+    for (int j = 0; j < 16; j++) {
+        const bits s = (bits)(q[j / 4] << (24 - j % 4 * 8)) >> 24;
+        put_scale(b, j, d * __builtin_convertvector(s, vec));
+    }
+    for (int part16 = 0; part16 < 4; part16++) { /* half, side */
+        const int half = part16 / 2, side = part16 % 2;
+        const int step = half * 32 + side * 4;
+        fetch(b, half * 64 + side * 16, q);
+        fetch(b, half * 64 + side * 16 + 32, more);
+        fetch(b, 128 + half * 32 + side * 16, pairs);
+        for (int i = 0; i < 4; i++) {
+            const word p = pairs[i];
+            put(b, step + i, low_nibbles(q[i]) | (p & 0x03030303u) << 4);
+            put(b, step + 8 + i, low_nibbles(more[i]) | (p & 0x0c0c0c0cu) << 2);
+            put(b, step + 16 + i, high_nibbles(q[i]) | (p & 0x30303030u));
+            put(b, step + 24 + i,
+                high_nibbles(more[i]) | (p >> 2 & 0x30303030u));
+        }
+    }
+}
+
+ALWAYS void block_IQ4_XS(const part *b) {
+    const word head = fetch4(b->src, b->stride);
+    const word low = fetch4(b->src + 4, b->stride), high = head >> 16;
+    const vec d = low_half(head);
+    for (int j = 0; j < 8; j++) {
+        const word s = (low >> 4 * j & 15u) | (high >> 2 * j & 3u) << 4;
+        put_scale(b, j, d * (floats(s) - vec_set1(32)));
+        looked_up(b, 8 + 16 * j, iq4_table, 8 * j);
+    }
+}
+
+/* ---- rows ---- */
+
+typedef void block_fn(const part *b);
+
+ALWAYS void all_blocks(block_fn *block, const int elements, const int bytes,
+                       const int group, int64_t k, part b) {
+    for (int64_t i = 0; i < k; i += elements) {
+        part now = b;
+        for (int p = 0; p < PARTS; p++) {
+            block(&now);
+            now.src += VEC * b.stride;
+            now.levels += 4 * VEC;
+            now.scale += VEC;
+            now.minimum += VEC;
+        }
+        b.src += bytes;
+        b.levels += elements * PANEL8;
+        b.scale += elements / group * PANEL8;
+        b.minimum += elements / group * PANEL8;
+    }
+}
+
+#define UNPACK_LIST(U)                                                         \
+    U(Q4_0, 32)                                                                \
+    U(Q4_1, 32)                                                                \
+    U(Q5_0, 32)                                                                \
+    U(Q5_1, 32)                                                                \
+    U(Q8_0, 32)                                                                \
+    U(Q4_K, 32)                                                                \
+    U(Q5_K, 32)                                                                \
+    U(Q6_K, 16)                                                                \
+    U(IQ4_NL, 32)                                                              \
+    U(IQ4_XS, 32)                                                              \
+    U(MXFP4, 32)
+
+/* One function a type: the compiler takes long over all in one. */
+#define U(NAME, group)                                                         \
+    static void unpack_##NAME(int64_t k, part b) {                             \
+        all_blocks(block_##NAME, ELEMENTS_##NAME, BYTES_##NAME, group, k, b);  \
+    }
+UNPACK_LIST(U)
+#undef U
+
+bool ISA_NAME(unpack8)(int type, int64_t k, const uint8_t *w, int64_t stride,
+                       uint8_t *levels, float *scale, float *minimum) {
+    const part b = {w, stride, levels, scale, minimum};
+    switch (type) {
+#define U(NAME, group)                                                         \
+    case AR_##NAME: unpack_##NAME(k, b); return true;
+        UNPACK_LIST(U)
+#undef U
+    default: return false;
+    }
+}
