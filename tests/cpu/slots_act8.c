@@ -65,7 +65,8 @@ static void one_unpack8(slot_run *r, ar_type t, const quant_form *f) {
     float *m = slot_floats(r, PANEL8 * groups);
     for (int64_t i = 0; i < 15 * stride + (int64_t)ar_type_size(t, n); i++)
         w[i] = (uint8_t)((i + r->n) * 2654435761u >> 15);
-    const bool has = r->k->unpack8(t, n, w, stride, levels, d, m);
+    const bool has =
+        r->k->unpack8(t, n, w, stride, r->n % 2 ? w : NULL, levels, d, m);
     for (int row = 0; has && row < PANEL8; row++) {
         quant_levels(t, w + row * stride, n, want, scale, low);
         for (int64_t i = 0; i < n; i++)
@@ -89,6 +90,22 @@ void slot_unpack8(slot_run *r) {
         quant_form f;
         if (quant_form_of((ar_type)t, &f)) one_unpack8(r, (ar_type)t, &f);
     }
+}
+
+/* y [j] of row i as it should be, from `old` on. */
+static float chain(const dot8_args *a, int offset, int i, int j, float old) {
+    for (int64_t g = 0; g < a->k / a->group; g++) {
+        int32_t sum = 0;
+        for (int64_t e = g * a->group; e < (g + 1) * a->group; e++)
+            sum += (a->levels[e / 4 * 64 + j * 4 + e % 4] - offset) *
+                   a->x[i * a->ld_x + e];
+        const float d = a->x_scale[i * a->ld_blocks + g * a->group / 32];
+        old = fmaf(a->scale[g * PANEL8 + j] * d, (float)sum, old);
+        if (a->minima)
+            old = fmaf(a->minimum[g * PANEL8 + j],
+                       a->sums[i * a->ld_groups + g], old);
+    }
+    return old;
 }
 
 static void one_dot8(slot_run *r, int m, int top, int group, bool minima,
@@ -120,17 +137,7 @@ static void one_dot8(slot_run *r, int m, int top, int group, bool minima,
         for (int j = 0; j < PANEL8 + 3; j++) {
             const int at = i * (PANEL8 + 3) + j;
             float want = add || j >= PANEL8 ? old[at] : 0;
-            for (int64_t g = 0; j < PANEL8 && g < groups; g++) {
-                int32_t sum = 0;
-                for (int64_t e = g * group; e < (g + 1) * group; e++)
-                    sum += (levels[e / 4 * 64 + j * 4 + e % 4] - offset) *
-                           q[i * k + e];
-                want = fmaf(d[g * PANEL8 + j] * x_scale[i * n + g * group / 32],
-                            (float)sum, want);
-                if (minima)
-                    want =
-                        fmaf(low[g * PANEL8 + j], sums[i * groups + g], want);
-            }
+            if (j < PANEL8) want = chain(&a, offset, i, j, want);
             slot_want(r, "y", at, y[at], want, 0);
         }
 }

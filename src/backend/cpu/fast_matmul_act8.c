@@ -121,8 +121,11 @@ static void unpack(const job *j, int64_t first, int64_t n, int64_t at,
             memcpy(s->rows + r * stride, w + r * j->w_stride, (size_t)stride);
         w = s->rows;
     }
-    if (!j->c->k->unpack8(j->type, k, w, stride, s->levels, s->scale,
-                          s->minimum))
+    const bool more = n == PANEL8 && first + 2 * PANEL8 <= j->g.n;
+    const uint8_t *next = j->w + (first + PANEL8) * j->w_stride +
+                          PANEL8 * ar_type_size(j->type, at);
+    if (!j->c->k->unpack8(j->type, k, w, stride, more ? next : NULL, s->levels,
+                          s->scale, s->minimum))
         unpack_any(j, k, w, stride, s);
 }
 

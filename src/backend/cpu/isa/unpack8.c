@@ -225,9 +225,13 @@ ALWAYS void block_IQ4_XS(const part *b) {
 typedef void block_fn(const part *b);
 
 ALWAYS void all_blocks(block_fn *block, const int elements, const int bytes,
-                       const int group, int64_t k, part b) {
+                       const int group, int64_t k, const uint8_t *next,
+                       part b) {
     for (int64_t i = 0; i < k; i += elements) {
         part now = b;
+        for (int line = 0; next && line < PANEL8 * bytes; line += 64)
+            __builtin_prefetch(next + line, 0, 2);
+        if (next) next += PANEL8 * bytes;
         for (int p = 0; p < PARTS; p++) {
             block(&now);
             now.src += VEC * b.stride;
@@ -257,18 +261,20 @@ ALWAYS void all_blocks(block_fn *block, const int elements, const int bytes,
 
 /* One function a type: the compiler takes long over all in one. */
 #define U(NAME, group)                                                         \
-    static void unpack_##NAME(int64_t k, part b) {                             \
-        all_blocks(block_##NAME, ELEMENTS_##NAME, BYTES_##NAME, group, k, b);  \
+    static void unpack_##NAME(int64_t k, const uint8_t *next, part b) {        \
+        all_blocks(block_##NAME, ELEMENTS_##NAME, BYTES_##NAME, group, k,      \
+                   next, b);                                                   \
     }
 UNPACK_LIST(U)
 #undef U
 
 bool ISA_NAME(unpack8)(int type, int64_t k, const uint8_t *w, int64_t stride,
-                       uint8_t *levels, float *scale, float *minimum) {
+                       const uint8_t *next, uint8_t *levels, float *scale,
+                       float *minimum) {
     const part b = {w, stride, levels, scale, minimum};
     switch (type) {
 #define U(NAME, group)                                                         \
-    case AR_##NAME: unpack_##NAME(k, b); return true;
+    case AR_##NAME: unpack_##NAME(k, next, b); return true;
         UNPACK_LIST(U)
 #undef U
     default: return false;
