@@ -6,10 +6,6 @@
 
 #include "quant/quant_block.h"
 
-/* One block: levels, and a scale and a minimum for each group. */
-typedef void levels_fn(const uint8_t *src, uint8_t *q, float *scale,
-                       float *minimum);
-
 /* 16 bytes: low halves come first, then high halves. */
 static void halves(const uint8_t *src, uint8_t *q) {
     for (int i = 0; i < 16; i++) {
@@ -23,45 +19,39 @@ static void fifth_bits(const uint8_t *src, uint8_t *q) {
     for (int i = 0; i < 32; i++) q[i] |= (uint8_t)((high >> i & 1) << 4);
 }
 
-static void levels_q4_0(const uint8_t *src, uint8_t *q, float *scale,
-                        float *minimum) {
+void levels_q4_0(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
     *scale = load_f16(src);
     *minimum = 0;
     halves(src + 2, q);
 }
 
-static void levels_q4_1(const uint8_t *src, uint8_t *q, float *scale,
-                        float *minimum) {
+void levels_q4_1(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
     *scale = load_f16(src);
     *minimum = load_f16(src + 2);
     halves(src + 4, q);
 }
 
-static void levels_q5_0(const uint8_t *src, uint8_t *q, float *scale,
-                        float *minimum) {
+void levels_q5_0(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
     *scale = load_f16(src);
     *minimum = 0;
     halves(src + 6, q);
     fifth_bits(src + 2, q);
 }
 
-static void levels_q5_1(const uint8_t *src, uint8_t *q, float *scale,
-                        float *minimum) {
+void levels_q5_1(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
     *scale = load_f16(src);
     *minimum = load_f16(src + 2);
     halves(src + 8, q);
     fifth_bits(src + 4, q);
 }
 
-static void levels_q8_0(const uint8_t *src, uint8_t *q, float *scale,
-                        float *minimum) {
+void levels_q8_0(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
     *scale = load_f16(src);
     *minimum = 0;
     for (int i = 0; i < 32; i++) q[i] = src[2 + i] ^ 0x80;
 }
 
-static void levels_q2_k(const uint8_t *src, uint8_t *q, float *scale,
-                        float *minimum) {
+void levels_q2_k(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
     const float d = load_f16(src + 80), m = load_f16(src + 82);
     for (int j = 0; j < 16; j++) {
         scale[j] = d * (float)(src[j] & 15);
@@ -71,8 +61,7 @@ static void levels_q2_k(const uint8_t *src, uint8_t *q, float *scale,
         q[i] = src[16 + i / 128 * 32 + i % 32] >> i / 32 % 4 * 2 & 3;
 }
 
-static void levels_q3_k(const uint8_t *src, uint8_t *q, float *scale,
-                        float *minimum) {
+void levels_q3_k(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
     const uint8_t *levels = src + 32, *scales = src + 96;
     const float d = load_f16(src + 108);
     for (int j = 0; j < 16; j++) {
@@ -87,6 +76,21 @@ static void levels_q3_k(const uint8_t *src, uint8_t *q, float *scale,
     }
 }
 
+void levels_q8_1(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
+    *scale = load_f16(src);
+    *minimum = 0;
+    for (int i = 0; i < 32; i++) q[i] = src[4 + i] ^ 0x80;
+}
+
+void levels_q8_k(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
+    const uint32_t word = load_u32(src);
+    for (int j = 0; j < 8; j++) {
+        memcpy(&scale[j], &word, sizeof word);
+        minimum[j] = 0;
+    }
+    for (int i = 0; i < 256; i++) q[i] = src[4 + i] ^ 0x80;
+}
+
 static void k_scales(const uint8_t *src, float *scale, float *minimum) {
     const float d = load_f16(src), m = load_f16(src + 2);
     uint8_t scales[8], minima[8];
@@ -97,15 +101,13 @@ static void k_scales(const uint8_t *src, float *scale, float *minimum) {
     }
 }
 
-static void levels_q4_k(const uint8_t *src, uint8_t *q, float *scale,
-                        float *minimum) {
+void levels_q4_k(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
     k_scales(src, scale, minimum);
     for (int i = 0; i < 256; i++)
         q[i] = src[16 + i / 64 * 32 + i % 32] >> i / 32 % 2 * 4 & 15;
 }
 
-static void levels_q5_k(const uint8_t *src, uint8_t *q, float *scale,
-                        float *minimum) {
+void levels_q5_k(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
     k_scales(src, scale, minimum);
     for (int i = 0; i < 256; i++) {
         const int low = src[48 + i / 64 * 32 + i % 32] >> i / 32 % 2 * 4 & 15;
@@ -113,8 +115,7 @@ static void levels_q5_k(const uint8_t *src, uint8_t *q, float *scale,
     }
 }
 
-static void levels_q6_k(const uint8_t *src, uint8_t *q, float *scale,
-                        float *minimum) {
+void levels_q6_k(const uint8_t *src, uint8_t *q, float *scale, float *minimum) {
     const float d = load_f16(src + 208);
     for (int j = 0; j < 16; j++) {
         scale[j] = d * (float)(int8_t)src[192 + j];
@@ -135,15 +136,15 @@ static void looked_up(const uint8_t *src, const int8_t *table, int offset,
     for (int i = 0; i < 32; i++) q[i] = (uint8_t)(table[q[i]] + offset);
 }
 
-static void levels_iq4_nl(const uint8_t *src, uint8_t *q, float *scale,
-                          float *minimum) {
+void levels_iq4_nl(const uint8_t *src, uint8_t *q, float *scale,
+                   float *minimum) {
     *scale = load_f16(src);
     *minimum = 0;
     looked_up(src + 2, iq4_levels, 128, q);
 }
 
-static void levels_iq4_xs(const uint8_t *src, uint8_t *q, float *scale,
-                          float *minimum) {
+void levels_iq4_xs(const uint8_t *src, uint8_t *q, float *scale,
+                   float *minimum) {
     const float d = load_f16(src);
     const int high = load_u16(src + 2);
     for (int j = 0; j < 8; j++) {
@@ -154,11 +155,25 @@ static void levels_iq4_xs(const uint8_t *src, uint8_t *q, float *scale,
     }
 }
 
-static void levels_mxfp4(const uint8_t *src, uint8_t *q, float *scale,
-                         float *minimum) {
+void levels_mxfp4(const uint8_t *src, uint8_t *q, float *scale,
+                  float *minimum) {
     *scale = e8m0_half(src[0]);
     *minimum = 0;
     looked_up(src + 1, fp4_doubled, 12, q);
+}
+
+/* 64 elements: 8 bytes have the low halves of 8, the high ones of 8 more. */
+void levels_nvfp4(const uint8_t *src, uint8_t *q, float *scale,
+                  float *minimum) {
+    for (int j = 0; j < 4; j++) {
+        scale[j] = ue4m3_half(src[j]);
+        minimum[j] = 0;
+        for (int i = 0; i < 8; i++) {
+            const int two = src[4 + 8 * j + i];
+            q[16 * j + i] = (uint8_t)(fp4_doubled[two & 15] + 12);
+            q[16 * j + 8 + i] = (uint8_t)(fp4_doubled[two >> 4] + 12);
+        }
+    }
 }
 
 static const struct {

@@ -26,7 +26,7 @@ typedef struct space {
     float minimum[PANEL8 * CHUNK / MIN_GROUP];
     float y[EDGE_ROWS * PANEL8];
     uint8_t rows[PANEL8 * CHUNK * 2]; /* blocks of a tile that is not full */
-    uint8_t line[CHUNK];              /* of one row, its levels */
+    uint8_t lines[PANEL8 * CHUNK];    /* the levels of each row */
     float line_scale[CHUNK / MIN_GROUP], line_minimum[CHUNK / MIN_GROUP];
 } space;
 
@@ -97,15 +97,14 @@ static void x_share(void *ctx, int64_t share, int worker) {
 static void unpack_any(const job *j, int64_t k, const uint8_t *w,
                        int64_t stride, space *s) {
     for (int r = 0; r < PANEL8; r++) {
-        quant_levels(j->type, w + r * stride, k, s->line, s->line_scale,
-                     s->line_minimum);
-        for (int64_t i = 0; i < k; i += 4)
-            memcpy(s->levels + i * PANEL8 + r * 4, s->line + i, 4);
+        quant_levels(j->type, w + r * stride, k, s->lines + r * k,
+                     s->line_scale, s->line_minimum);
         for (int64_t g = 0; g < k / j->form.group; g++) {
             s->scale[g * PANEL8 + r] = s->line_scale[g];
             s->minimum[g * PANEL8 + r] = s->line_minimum[g];
         }
     }
+    j->c->k->unpack8(AR_U8, k, s->lines, k, NULL, s->levels, NULL, NULL);
 }
 
 /* Elements [at, at + k) of rows [first, first + n) to the panel of s; rows

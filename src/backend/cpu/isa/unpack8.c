@@ -15,6 +15,9 @@ enum {
     ELEMENTS_##NAME = elements, BYTES_##NAME = bytes,
     AR_TYPE_LIST(TYPE)
 #undef TYPE
+#define LEVELS(NAME, name, group, ...) GROUP_##NAME = group,
+#include "quant/levels.def"
+#undef LEVELS
 };
 
 /* A block of VEC rows: `src` and what is `stride` behind it, to the panel. */
@@ -112,13 +115,23 @@ ALWAYS void block_Q5_1(const part *b) {
     nibbles_and_fifth(b, 8, fetch4(b->src + 4, b->stride));
 }
 
-ALWAYS void block_Q8_0(const part *b) {
-    word q[4];
-    put_scale(b, 0, low_half(fetch4(b->src, b->stride)));
-    for (int half = 0; half < 2; half++) {
-        fetch(b, 2 + 16 * half, q);
-        for (int i = 0; i < 4; i++) put(b, 4 * half + i, q[i] ^ 0x80808080u);
+/* n times 16 signed bytes at `at`. */
+ALWAYS void signed_bytes(const part *b, int at, int n) {
+    for (int j = 0; j < n; j++) {
+        word q[4];
+        fetch(b, at + 16 * j, q);
+        for (int i = 0; i < 4; i++) put(b, 4 * j + i, q[i] ^ 0x80808080u);
     }
+}
+
+ALWAYS void block_Q8_0(const part *b) {
+    put_scale(b, 0, low_half(fetch4(b->src, b->stride)));
+    signed_bytes(b, 2, 2);
+}
+
+ALWAYS void block_Q8_1(const part *b) {
+    put_scale(b, 0, low_half(fetch4(b->src, b->stride)));
+    signed_bytes(b, 4, 2);
 }
 
 ALWAYS void block_IQ4_NL(const part *b) {
@@ -135,7 +148,96 @@ ALWAYS void block_MXFP4(const part *b) {
     looked_up(b, 1, fp4_table, 0);
 }
 
+/* Halves of the numbers that 8 bits of 4 and 3 are, of bytes 0 .. 3; 0x7f is
+ * 0. */
+ALWAYS vec half_of_f8(word x) {
+    const word e = x >> 3 & 15u, m = x & 7u;
+    const bits small = (bits)(e == 0u);
+    const vec normal = vec_of((bits)((e + 119u) << 23 | m << 20));
+    const vec y = choose(small, floats(m) * vec_set1(0x1p-10f), normal);
+    return keep((bits)(x != 0x7fu), y);
+}
+
+/* 64 elements; each 8 bytes have the low halves of 8 and the high ones of the
+ * next 8. */
+ALWAYS void block_NVFP4(const part *b) {
+    const word scales = fetch4(b->src, b->stride);
+    for (int j = 0; j < 4; j++)
+        put_scale(b, j, half_of_f8(scales >> 8 * j & 255u));
+    for (int j = 0; j < 2; j++) {
+        word q[4];
+        fetch(b, 4 + 16 * j, q);
+        for (int i = 0; i < 4; i++) {
+            const int step = 8 * j + i / 2 * 4 + i % 2;
+            put(b, step, look_up(fp4_table, low_nibbles(q[i])));
+            put(b, step + 2, look_up(fp4_table, high_nibbles(q[i])));
+        }
+    }
+}
+
 /* ---- blocks of 256 ---- */
+
+ALWAYS void block_Q8_K(const part *b) {
+    const vec d = vec_of((bits)fetch4(b->src, b->stride));
+    for (int j = 0; j < 8; j++) put_scale(b, j, d);
+    signed_bytes(b, 4, 16);
+}
+
+/* 64 bytes at `at` of four levels of two bits: those of a byte are 32 apart. */
+ALWAYS void pairs(const part *b, int at) {
+    for (int j = 0; j < 4; j++) {
+        const int step = j / 2 * 32 + j % 2 * 4;
+        word q[4];
+        fetch(b, at + 16 * j, q);
+        for (int i = 0; i < 4; i++)
+            for (int run = 0; run < 4; run++)
+                put(b, step + 8 * run + i, q[i] >> 2 * run & 0x03030303u);
+    }
+}
+
+ALWAYS void block_TQ2_0(const part *b) {
+    const vec d = low_half(fetch4(b->src + 62, b->stride) >> 16);
+    for (int j = 0; j < 8; j++) put_scale(b, j, d);
+    pairs(b, 0);
+}
+
+ALWAYS void block_Q2_K(const part *b) {
+    const word head = fetch4(b->src + 80, b->stride);
+    const vec d = low_half(head), m = low_half(head >> 16);
+    word q[4];
+    fetch(b, 0, q);
+    for (int j = 0; j < 16; j++) {
+        const word both = q[j / 4] >> j % 4 * 8;
+        put_scale(b, j, d * floats(both & 15u));
+        put_minimum(b, j, -(m * floats(both >> 4 & 15u)));
+    }
+    pairs(b, 16);
+}
+
+ALWAYS void block_Q3_K(const part *b) {
+    const word low[2] = {fetch4(b->src + 96, b->stride),
+                         fetch4(b->src + 100, b->stride)};
+    const word tops = fetch4(b->src + 104, b->stride);
+    const vec d = low_half(fetch4(b->src + 106, b->stride) >> 16);
+    for (int j = 0; j < 16; j++) {
+        const int at = j % 4 * 8;
+        const word s = (low[j / 4 % 2] >> (at + j / 8 * 4) & 15u) |
+                       (tops >> (at + j / 4 * 2) & 3u) << 4;
+        put_scale(b, j, d * (floats(s) - vec_set1(32)));
+    }
+    for (int side = 0; side < 2; side++) {
+        word third[4], q[4];
+        fetch(b, 16 * side, third);
+        for (int half = 0; half < 2; half++) {
+            fetch(b, 32 + 32 * half + 16 * side, q);
+            for (int i = 0; i < 4; i++)
+                for (int run = 0; run < 4; run++)
+                    put(b, half * 32 + run * 8 + side * 4 + i,
+                        (q[i] >> 2 * run & 0x03030303u) |
+                            (third[i] >> (4 * half + run) & 0x01010101u) << 2);
+        }
+    }
+}
 
 /* The head of Q4_K and Q5_K: d, m and 8 6-bit scales and minima. */
 ALWAYS void k_scales(const part *b) {
@@ -222,6 +324,13 @@ ALWAYS void block_IQ4_XS(const part *b) {
 
 /* ---- rows ---- */
 
+/* Rows of levels, not blocks. */
+ALWAYS void block_plain(const part *b) {
+    word q[4];
+    fetch(b, 0, q);
+    for (int i = 0; i < 4; i++) put(b, i, q[i]);
+}
+
 typedef void block_fn(const part *b);
 
 ALWAYS void all_blocks(block_fn *block, const int elements, const int bytes,
@@ -247,23 +356,29 @@ ALWAYS void all_blocks(block_fn *block, const int elements, const int bytes,
 }
 
 #define UNPACK_LIST(U)                                                         \
-    U(Q4_0, 32)                                                                \
-    U(Q4_1, 32)                                                                \
-    U(Q5_0, 32)                                                                \
-    U(Q5_1, 32)                                                                \
-    U(Q8_0, 32)                                                                \
-    U(Q4_K, 32)                                                                \
-    U(Q5_K, 32)                                                                \
-    U(Q6_K, 16)                                                                \
-    U(IQ4_NL, 32)                                                              \
-    U(IQ4_XS, 32)                                                              \
-    U(MXFP4, 32)
+    U(Q4_0)                                                                    \
+    U(Q4_1)                                                                    \
+    U(Q5_0)                                                                    \
+    U(Q5_1)                                                                    \
+    U(Q8_0)                                                                    \
+    U(Q8_1)                                                                    \
+    U(Q2_K)                                                                    \
+    U(Q3_K)                                                                    \
+    U(Q4_K)                                                                    \
+    U(Q5_K)                                                                    \
+    U(Q6_K)                                                                    \
+    U(Q8_K)                                                                    \
+    U(IQ4_NL)                                                                  \
+    U(IQ4_XS)                                                                  \
+    U(TQ2_0)                                                                   \
+    U(MXFP4)                                                                   \
+    U(NVFP4)
 
 /* One function a type: the compiler takes long over all in one. */
-#define U(NAME, group)                                                         \
+#define U(NAME)                                                                \
     static void unpack_##NAME(int64_t k, const uint8_t *next, part b) {        \
-        all_blocks(block_##NAME, ELEMENTS_##NAME, BYTES_##NAME, group, k,      \
-                   next, b);                                                   \
+        all_blocks(block_##NAME, ELEMENTS_##NAME, BYTES_##NAME, GROUP_##NAME,  \
+                   k, next, b);                                                \
     }
 UNPACK_LIST(U)
 #undef U
@@ -273,10 +388,11 @@ bool ISA_NAME(unpack8)(int type, int64_t k, const uint8_t *w, int64_t stride,
                        float *minimum) {
     const part b = {w, stride, levels, scale, minimum};
     switch (type) {
-#define U(NAME, group)                                                         \
+#define U(NAME)                                                                \
     case AR_##NAME: unpack_##NAME(k, next, b); return true;
         UNPACK_LIST(U)
 #undef U
+    case AR_U8: all_blocks(block_plain, 16, 16, 16, k, next, b); return true;
     default: return false;
     }
 }
