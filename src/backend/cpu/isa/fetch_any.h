@@ -28,6 +28,11 @@ ALWAYS vec low_half(word x) {
     return vec_of((bits)(u | (x & 0x8000u) << 16));
 }
 
+/* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */
+ALWAYS word fifth_bits(word x, const int i) {
+    return ((x >> 4 * i & 15u) * 0x204081u & 0x01010101u) << 4;
+}
+
 /* Each byte, 0 .. 15, is looked up. */
 ALWAYS word look_up(const uint8_t *table, word index) {
     uint8_t b[4 * VEC];

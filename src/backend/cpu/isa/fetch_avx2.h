@@ -51,6 +51,18 @@ ALWAYS vec low_half(word x) {
                                             _mm256_extracti128_si256(low, 1)));
 }
 
+/* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */
+ALWAYS word fifth_bits(word x, const int i) {
+    const __m256i all =
+        _mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 0,
+                         0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12);
+    const __m256i from = _mm256_add_epi8(all, _mm256_set1_epi8((char)(i / 2)));
+    const __m256i bit = _mm256_set1_epi32(i % 2 ? (int)0x80402010 : 0x08040201);
+    const __m256i is =
+        _mm256_and_si256(_mm256_shuffle_epi8((__m256i)x, from), bit);
+    return (word)_mm256_cmpeq_epi8(is, bit) & 0x10101010u;
+}
+
 /* Each byte, 0 .. 15, is looked up. */
 ALWAYS word look_up(const uint8_t *table, word index) {
     return (word)_mm256_shuffle_epi8(

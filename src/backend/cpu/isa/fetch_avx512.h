@@ -58,6 +58,15 @@ ALWAYS vec low_half(word x) {
     return _mm512_cvtph_ps(_mm512_cvtepi32_epi16((__m512i)x));
 }
 
+/* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */
+ALWAYS word fifth_bits(word x, const int i) {
+    const __m512i spread = _mm512_setr_epi32(
+        0x00000000, 0x00000010, 0x00001000, 0x00001010, 0x00100000, 0x00100010,
+        0x00101000, 0x00101010, 0x10000000, 0x10000010, 0x10001000, 0x10001010,
+        0x10100000, 0x10100010, 0x10101000, 0x10101010);
+    return (word)_mm512_permutexvar_epi32((__m512i)(x >> 4 * i), spread);
+}
+
 /* Each byte, 0 .. 15, is looked up. */
 ALWAYS word look_up(const uint8_t *table, word index) {
     return (word)_mm512_shuffle_epi8(_mm512_broadcast_i32x4(bytes16(table)),

@@ -49,11 +49,6 @@ ALWAYS vec floats(word x) { return __builtin_convertvector((bits)x, vec); }
 ALWAYS word low_nibbles(word q) { return q & 0x0f0f0f0fu; }
 ALWAYS word high_nibbles(word q) { return q >> 4 & 0x0f0f0f0fu; }
 
-/* Bits 0 .. 3 to bit 4 of bytes 0 .. 3. */
-ALWAYS word spread(word x) {
-    return ((x & 15u) * 0x204081u & 0x01010101u) << 4;
-}
-
 /* ---- blocks of 32 ---- */
 
 /* 16 bytes at `at`: low halves are steps 0 .. 3, high ones 4 .. 7. */
@@ -70,8 +65,8 @@ ALWAYS void nibbles_and_fifth(const part *b, int at, word fifth) {
     word q[4];
     fetch(b, at, q);
     for (int i = 0; i < 4; i++) {
-        put(b, i, low_nibbles(q[i]) | spread(fifth >> 4 * i));
-        put(b, i + 4, high_nibbles(q[i]) | spread(fifth >> (4 * i + 16)));
+        put(b, i, low_nibbles(q[i]) | fifth_bits(fifth, i));
+        put(b, i + 4, high_nibbles(q[i]) | fifth_bits(fifth, i + 4));
     }
 }
 
