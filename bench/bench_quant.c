@@ -3,7 +3,7 @@
  *   bench_quant [--kernels ISA] [--threads N] [--reps N] [--type NAME]
  *               [--clock cpu]
  *
- * For every block type: GB of weights a second that one row of activations
+ * For every block type, and F16 and BF16: GB of weights a second that one row of activations
  * reads (N x K is larger than the caches), and GFLOP/s of 512 rows; by the
  * 8-bit chain and by the f32 chain of matmul_attr.exact alone.  The fastest of
  * N runs that take turns; one thread by processor time with --clock cpu.  The
@@ -150,7 +150,7 @@ int main(int argc, char **argv) {
             return usage();
     }
     if (!s.k || s.reps < 1 || argc % 2 == 0) return usage();
-    memory m = {.size = (size_t)N_LONG * K * 5 / 4};
+    memory m = {.size = (size_t)N_LONG * K * 2};
     m.w = mem_block_alloc(m.size);
     m.x = mem_block_alloc(sizeof(float) * M * K);
     m.y = mem_block_alloc(sizeof(float) * M * N_SHORT);
@@ -163,7 +163,7 @@ int main(int argc, char **argv) {
            read_speed(&s, &m));
     printf("type     1 row: 8-bit, f32    512 rows: 8-bit, f32\n");
     for (int t = 1; t < AR_TYPE_COUNT; t++)
-        if (quant_is_block((ar_type)t) &&
+        if ((quant_is_block((ar_type)t) || t == AR_F16 || t == AR_BF16) &&
             (!s.type || !strcmp(s.type, ar_type_name((ar_type)t))))
             bench_type(&s, &m, (ar_type)t);
     return 0;

@@ -122,24 +122,46 @@ static const float *rows_of_w(const job *j, int64_t first, int64_t n,
     return scratch;
 }
 
+/* Few rows read w once, so 16-bit numbers are used where they lie too. */
+static bool halves_in_place(const job *j) {
+    const ar_type t = j->w.type;
+    return j->g.m <= FEW_ROWS && (t == AR_F16 || t == AR_BF16) &&
+           j->w.step == 1 && j->g.compute == AR_F32;
+}
+
+static void few_rows(const job *j, int64_t first, int64_t n) {
+    const gemm_args *g = &j->g;
+    const uint16_t *w = (const uint16_t *)j->w.data + first * j->w.line;
+    for (int64_t o = 0; o < n; o += 4)
+        j->c->k->dot_tile16(g->k, j->rows, j->ld_rows, w + o * j->w.line,
+                            j->w.line, j->w.type == AR_BF16, g->c + first + o,
+                            g->ldc, (int)g->m, (int)min(4, n - o));
+}
+
+static void all_rows(const job *j, int64_t first, int64_t n, int worker) {
+    const gemm_args *g = &j->g;
+    int64_t ldw;
+    const float *w = rows_of_w(j, first, n, cpu_scratch(j->c, worker), &ldw);
+    for (int64_t m = 0; m < g->m; m += 4)
+        for (int64_t o = 0; o < n; o += 4)
+            j->c->k->dot_tile(g->k, j->rows + m * j->ld_rows, j->ld_rows,
+                              w + o * ldw, ldw, g->c + m * g->ldc + first + o,
+                              g->ldc, (int)min(4, g->m - m),
+                              (int)min(4, n - o));
+}
+
 static void w_share(void *ctx, int64_t share, int worker) {
     const job *j = ctx;
     const gemm_args *g = &j->g;
     const int64_t first = share * j->block, n = min(j->block, g->n - first);
-    int64_t ldw;
-    const float *w = rows_of_w(j, first, n, cpu_scratch(j->c, worker), &ldw);
-    for (int64_t m = 0; m < g->m; m += 4) {
-        const int rows = (int)min(4, g->m - m);
-        float *y = g->c + m * g->ldc + first;
-        for (int64_t o = 0; o < n; o += 4)
-            j->c->k->dot_tile(g->k, j->rows + m * j->ld_rows, j->ld_rows,
-                              w + o * ldw, ldw, y + o, g->ldc, rows,
-                              (int)min(4, n - o));
-        if (!g->bias) continue;
-        for (int i = 0; i < rows; i++)
-            for (int64_t o = 0; o < n; o++)
-                y[i * g->ldc + o] += g->bias[first + o];
-    }
+    if (halves_in_place(j))
+        few_rows(j, first, n);
+    else
+        all_rows(j, first, n, worker);
+    if (!g->bias) return;
+    for (int64_t m = 0; m < g->m; m++)
+        for (int64_t o = first; o < first + n; o++)
+            g->c[m * g->ldc + o] += g->bias[o];
 }
 
 static void run_product(const op_call *c, int64_t i) {

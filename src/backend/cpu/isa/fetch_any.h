@@ -18,7 +18,8 @@ ALWAYS void fetch16(const uint8_t *p, int64_t stride, word *q) {
     for (int i = 0; i < 4; i++) q[i] = fetch4(p + 4 * i, stride);
 }
 
-/* The low 16 bits as f16; see vec_convert.c. */
+/* The low 16 bits as f16: the exponent is moved by a product with 2^112, which
+ * is exact for subnormals too. */
 ALWAYS vec low_half(word x) {
     const word size = (x & 0x7fffu) << 13;
     const word special = (word)(size >= (0x7c00u << 13));
@@ -26,6 +27,14 @@ ALWAYS vec low_half(word x) {
     const word u =
         ((word)bits_of(f) & ~special) | ((size | 0x7f800000u) & special);
     return vec_of((bits)(u | (x & 0x8000u) << 16));
+}
+
+/* VEC numbers of f16. */
+ALWAYS vec load_halves(const uint16_t *p) {
+    typedef uint16_t half __attribute__((vector_size(VEC * sizeof(uint16_t))));
+    half h;
+    memcpy(&h, p, sizeof h);
+    return low_half(__builtin_convertvector(h, word));
 }
 
 /* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */

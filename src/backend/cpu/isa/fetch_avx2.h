@@ -51,6 +51,11 @@ ALWAYS vec low_half(word x) {
                                             _mm256_extracti128_si256(low, 1)));
 }
 
+/* VEC numbers of f16. */
+ALWAYS vec load_halves(const uint16_t *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)p));
+}
+
 /* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */
 ALWAYS word fifth_bits(word x, const int i) {
     const __m256i all =

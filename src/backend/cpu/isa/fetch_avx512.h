@@ -58,6 +58,11 @@ ALWAYS vec low_half(word x) {
     return _mm512_cvtph_ps(_mm512_cvtepi32_epi16((__m512i)x));
 }
 
+/* VEC numbers of f16. */
+ALWAYS vec load_halves(const uint16_t *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i_u *)p));
+}
+
 /* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */
 ALWAYS word fifth_bits(word x, const int i) {
     const __m512i spread = _mm512_setr_epi32(

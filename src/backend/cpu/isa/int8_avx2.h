@@ -45,6 +45,8 @@ ALWAYS void group_sums(const int m, const int steps, const int top,
                 const __m256i now = _mm256_maddubs_epi16(size[p], b);
                 pairs[i][p] =
                     t % run ? _mm256_add_epi16(pairs[i][p], now) : now;
+                /* else gcc adds as a tree, which takes all registers */
+                __asm__("" : "+x"(pairs[i][p]));
                 if (t % run == run - 1)
                     sum[i][p] = _mm256_add_epi32(
                         sum[i][p], _mm256_madd_epi16(pairs[i][p], ones));

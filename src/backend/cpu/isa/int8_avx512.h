@@ -34,6 +34,8 @@ ALWAYS void group_sums(const int m, const int steps, const int top,
                 a = _mm512_mask_sub_epi8(a, minus, _mm512_setzero_si512(), a);
             const __m512i now = _mm512_maddubs_epi16(size, a);
             pairs[i] = t % run ? _mm512_add_epi16(pairs[i], now) : now;
+            /* else gcc adds as a tree, which takes all registers */
+            if (run == 8) __asm__("" : "+v"(pairs[i]));
             if (t % run == run - 1)
                 sum[i] =
                     _mm512_add_epi32(sum[i], _mm512_madd_epi16(pairs[i], ones));
