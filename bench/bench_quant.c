@@ -3,11 +3,12 @@
  *   bench_quant [--kernels ISA] [--threads N] [--reps N] [--type NAME]
  *               [--clock cpu]
  *
- * For every block type, and F16 and BF16: GB of weights a second that one row of activations
- * reads (N x K is larger than the caches), and GFLOP/s of 512 rows; by the
- * 8-bit chain and by the f32 chain of matmul_attr.exact alone.  The fastest of
- * N runs that take turns; one thread by processor time with --clock cpu.  The
- * first line is the speed at which the same threads read memory, summing it.
+ * For every block type, and F16 and BF16: GB of weights a second that one row
+ * of activations reads (N x K is larger than the caches), and GFLOP/s of 512
+ * rows; by the 8-bit chain and by the f32 chain of matmul_attr.exact alone. The
+ * fastest of N runs that take turns; one thread by processor time with --clock
+ * cpu.  The first line is the speed at which the same threads read memory,
+ * summing it.
  */
 #include <stdio.h>
 #include <stdlib.h>

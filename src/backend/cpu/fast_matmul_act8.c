@@ -12,7 +12,7 @@
 enum {
     CHUNK = 1024,        /* of k: whole blocks of every type */
     X_SHARE = 4,         /* rows of x rounded in a share */
-    SHARE_BYTES = 32768, /* of w in a share, or a tile */
+    SHARE_BYTES = 131072,/* of w in a share, or a tile */
     EDGE_ROWS = 64,      /* of x at a time where a tile is not full */
     MIN_GROUP = 16,
 };
