@@ -10,10 +10,10 @@
 #include "quant/levels.h"
 
 enum {
-    CHUNK = 1024,        /* of k: whole blocks of every type */
-    X_SHARE = 4,         /* rows of x rounded in a share */
-    SHARE_BYTES = 131072,/* of w in a share, or a tile */
-    EDGE_ROWS = 64,      /* of x at a time where a tile is not full */
+    CHUNK = 1024,         /* of k: whole blocks of every type */
+    X_SHARE = 4,          /* rows of x rounded in a share */
+    SHARE_BYTES = 131072, /* of w in a share, or a tile */
+    EDGE_ROWS = 64,       /* of x at a time where a tile is not full */
     MIN_GROUP = 16,
 };
 
@@ -104,7 +104,7 @@ static void unpack_any(const job *j, int64_t k, const uint8_t *w,
             s->minimum[g * PANEL8 + r] = s->line_minimum[g];
         }
     }
-    j->c->k->unpack8(AR_U8, k, s->lines, k, NULL, s->levels, NULL, NULL);
+    j->c->k->unpack8(AR_U8, k, s->lines, k, s->lines, s->levels, NULL, NULL);
 }
 
 /* Elements [at, at + k) of rows [first, first + n) to the panel of s; rows
@@ -123,7 +123,7 @@ static void unpack(const job *j, int64_t first, int64_t n, int64_t at,
     const bool more = n == PANEL8 && first + 2 * PANEL8 <= j->g.n;
     const uint8_t *next = j->w + (first + PANEL8) * j->w_stride +
                           PANEL8 * ar_type_size(j->type, at);
-    if (!j->c->k->unpack8(j->type, k, w, stride, more ? next : NULL, s->levels,
+    if (!j->c->k->unpack8(j->type, k, w, stride, more ? next : w, s->levels,
                           s->scale, s->minimum))
         unpack_any(j, k, w, stride, s);
 }

@@ -26,9 +26,14 @@ typedef struct part {
     int64_t stride;
     uint8_t *levels;        /* [step][16][4] */
     float *scale, *minimum; /* [group][16] */
+    const uint8_t **next;   /* what is asked for while this is read */
 } part;
 
+/* 16 bytes at `at`, and as many of what comes next are asked for. */
 ALWAYS void fetch(const part *b, int at, word *q) {
+    for (int line = 0; line < 16 * VEC; line += 64)
+        __builtin_prefetch(*b->next + line, 0, 2);
+    *b->next += 16 * VEC;
     fetch16(b->src + at, b->stride, q);
 }
 
@@ -332,10 +337,9 @@ ALWAYS void all_blocks(block_fn *block, const int elements, const int bytes,
                        const int group, int64_t k, const uint8_t *next,
                        part b) {
     for (int64_t i = 0; i < k; i += elements) {
+        const uint8_t *ask = next;
         part now = b;
-        for (int line = 0; next && line < PANEL8 * bytes; line += 64)
-            __builtin_prefetch(next + line, 0, 2);
-        if (next) next += PANEL8 * bytes;
+        now.next = &ask;
         for (int p = 0; p < PARTS; p++) {
             block(&now);
             now.src += VEC * b.stride;
@@ -343,6 +347,8 @@ ALWAYS void all_blocks(block_fn *block, const int elements, const int bytes,
             now.scale += VEC;
             now.minimum += VEC;
         }
+        next += PANEL8 * bytes;
+        for (; ask < next; ask += 64) __builtin_prefetch(ask, 0, 2);
         b.src += bytes;
         b.levels += elements * PANEL8;
         b.scale += elements / group * PANEL8;
@@ -381,7 +387,7 @@ UNPACK_LIST(U)
 bool ISA_NAME(unpack8)(int type, int64_t k, const uint8_t *w, int64_t stride,
                        const uint8_t *next, uint8_t *levels, float *scale,
                        float *minimum) {
-    const part b = {w, stride, levels, scale, minimum};
+    const part b = {w, stride, levels, scale, minimum, NULL};
     switch (type) {
 #define U(NAME)                                                                \
     case AR_##NAME: unpack_##NAME(k, next, b); return true;
