@@ -10,10 +10,12 @@
 #include "quant/levels.h"
 
 enum {
-    CHUNK = 1024,         /* of k: whole blocks of every type */
-    X_SHARE = 4,          /* rows of x rounded in a share */
-    SHARE_BYTES = 131072, /* of w in a share, or a tile */
-    EDGE_ROWS = 64,       /* of x at a time where a tile is not full */
+    CHUNK = 1024,           /* of k: whole blocks of every type */
+    X_SHARE = 4,            /* rows of x rounded in a share */
+    SHARE_MOST = 1 << 20,   /* bytes of w in a share, or a tile */
+    SHARE_LEAST = 48 << 10, /* where memory is what limits */
+    FEW_ROWS = 4,
+    EDGE_ROWS = 64, /* of x at a time where a tile is not full */
     MIN_GROUP = 16,
 };
 
@@ -182,10 +184,12 @@ static void w_share(void *ctx, int64_t share, int worker) {
         for (int64_t n = from; n < to; n++) g->c[m * g->ldc + n] += g->bias[n];
 }
 
-/* Rows of w in a share: enough that handing it out costs nothing, few enough
- * for the threads of any machine. */
+/* Rows of w in a share: few enough for the threads of any machine, and at few
+ * rows of x so many that most tiles follow one that asked for them. */
 static int64_t share_of(const job *j) {
-    const int64_t n = min(SHARE_BYTES / j->w_stride, j->g.n / 32);
+    const int64_t least = j->g.m <= FEW_ROWS ? SHARE_LEAST / j->w_stride : 0;
+    int64_t n = min(SHARE_MOST / j->w_stride, j->g.n / 32);
+    if (n < least) n = least;
     return n < PANEL8 ? PANEL8 : n / PANEL8 * PANEL8;
 }
 
