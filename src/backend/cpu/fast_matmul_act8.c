@@ -125,6 +125,9 @@ static void unpack(const job *j, int64_t first, int64_t n, int64_t at,
     const bool more = n == PANEL8 && first + 2 * PANEL8 <= j->g.n;
     const uint8_t *next = j->w + (first + PANEL8) * j->w_stride +
                           PANEL8 * ar_type_size(j->type, at);
+    /* a page each of the tiles after the next, so that its place is known */
+    for (int64_t i = 0; at == 0 && i < PANEL8 * j->w_stride; i += 4096)
+        __builtin_prefetch(w + 2 * PANEL8 * j->w_stride + i, 0, 2);
     if (!j->c->k->unpack8(j->type, k, w, stride, more ? next : w, s->levels,
                           s->scale, s->minimum))
         unpack_any(j, k, w, stride, s);
