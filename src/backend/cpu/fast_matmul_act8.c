@@ -15,6 +15,8 @@ enum {
     SHARE_MOST = 1 << 20,   /* bytes of w in a share, or a tile */
     SHARE_LEAST = 48 << 10, /* where memory is what limits */
     FEW_ROWS = 4,
+    AHEAD =
+        12 << 10,   /* bytes at least from what is read to what is asked for */
     EDGE_ROWS = 64, /* of x at a time where a tile is not full */
     MIN_GROUP = 16,
 };
@@ -42,6 +44,7 @@ typedef struct job {
     const uint8_t *w;
     int64_t w_stride; /* bytes from row to row */
     int64_t n_groups, n_blocks, share;
+    int64_t ahead; /* tiles from one to that which is asked for */
     quant_form form;
     float *x_scale, *sums; /* [m][n_blocks], [m][n_groups] */
     int32_t *start;        /* [m][n_groups] */
@@ -122,12 +125,13 @@ static void unpack(const job *j, int64_t first, int64_t n, int64_t at,
             memcpy(s->rows + r * stride, w + r * j->w_stride, (size_t)stride);
         w = s->rows;
     }
-    const bool more = n == PANEL8 && first + 2 * PANEL8 <= j->g.n;
-    const uint8_t *next = j->w + (first + PANEL8) * j->w_stride +
+    const int64_t ahead = j->ahead * PANEL8;
+    const bool more = n == PANEL8 && first + ahead + PANEL8 <= j->g.n;
+    const uint8_t *next = j->w + (first + ahead) * j->w_stride +
                           PANEL8 * ar_type_size(j->type, at);
     /* a page each of the tiles after the next, so that its place is known */
     for (int64_t i = 0; at == 0 && i < PANEL8 * j->w_stride; i += 4096)
-        __builtin_prefetch(w + 2 * PANEL8 * j->w_stride + i, 0, 2);
+        __builtin_prefetch(w + (ahead + PANEL8) * j->w_stride + i, 0, 2);
     if (!j->c->k->unpack8(j->type, k, w, stride, more ? next : w, s->levels,
                           s->scale, s->minimum))
         unpack_any(j, k, w, stride, s);
@@ -204,6 +208,7 @@ static void run(const op_call *c) {
     quant_form_of(w->type, &j.form);
     lay_out(&j, c->work);
     j.share = share_of(&j);
+    j.ahead = 1 + AHEAD / (PANEL8 * j.w_stride);
     pool_run(c->threads, x_share, &j, (j.g.m + X_SHARE - 1) / X_SHARE);
     pool_run(c->threads, w_share, &j, (j.g.n + j.share - 1) / j.share);
 }
