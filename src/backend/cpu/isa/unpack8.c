@@ -201,6 +201,34 @@ ALWAYS void block_TQ2_0(const part *b) {
     pairs(b, 0);
 }
 
+/* n ternary digits of each byte, those of one digit `apart` steps behind those
+ * of the last: three times what is left of it in 1/256ths, and what passes 256.
+ * Bytes are apart in two words, so that nothing is carried. */
+ALWAYS void digits(const part *b, word q, int n, int step, int apart) {
+    word low = q & 0x00ff00ffu, high = q >> 8 & 0x00ff00ffu;
+    for (int k = 0; k < n; k++) {
+        low += low << 1;
+        high += high << 1;
+        put(b, step + k * apart,
+            (low >> 8 & 0x00ff00ffu) | (high & 0xff00ff00u));
+        low &= 0x00ff00ffu;
+        high &= 0x00ff00ffu;
+    }
+}
+
+ALWAYS void block_TQ1_0(const part *b) {
+    const vec d = low_half(fetch4(b->src + 50, b->stride) >> 16);
+    word q[4];
+    for (int j = 0; j < 8; j++) put_scale(b, j, d);
+    for (int side = 0; side < 2; side++) {
+        fetch(b, 16 * side, q);
+        for (int i = 0; i < 4; i++) digits(b, q[i], 5, 4 * side + i, 8);
+    }
+    fetch(b, 32, q);
+    for (int i = 0; i < 4; i++) digits(b, q[i], 5, 40 + i, 4);
+    digits(b, fetch4(b->src + 48, b->stride), 4, 60, 1);
+}
+
 ALWAYS void block_Q2_K(const part *b) {
     const word head = fetch4(b->src + 80, b->stride);
     const vec d = low_half(head), m = low_half(head >> 16);
@@ -371,6 +399,7 @@ ALWAYS void all_blocks(block_fn *block, const int elements, const int bytes,
     U(Q8_K)                                                                    \
     U(IQ4_NL)                                                                  \
     U(IQ4_XS)                                                                  \
+    U(TQ1_0)                                                                   \
     U(TQ2_0)                                                                   \
     U(MXFP4)                                                                   \
     U(NVFP4)
