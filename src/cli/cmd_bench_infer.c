@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "cli/options.h"
+#include "cli/engine_option.h"
 #include "infer/infer.h"
 #include "model/model.h"
 
@@ -18,6 +18,7 @@ typedef struct infer_args {
     device_args on;
     const char *model, *random, *keep, *prompts, *gens, *depths, *output;
     int64_t reps;
+    engine_args run;
     bool json;
 } infer_args;
 
@@ -43,6 +44,7 @@ static const cli_option infer_options[] = {
      "md (a table), csv or json; default md"},
     {"--json", NULL, CLI_FLAG, false, offsetof(infer_args, json), NULL,
      "the same as -o json: a list of objects"},
+    ENGINE_OPTIONS(infer_args),
     DEVICE_OPTIONS(infer_args),
     OPTIONS_END,
 };
@@ -214,10 +216,8 @@ static void find_type(bench *b) {
 
 static ar_status open_engine(bench *b, int64_t length, int64_t longest,
                              ar_error *err) {
-    engine_options o = engine_options_default();
-    o.device = b->a->on.device;
-    o.kernels = b->a->on.kernels;
-    o.n_threads = thread_count(b->a->on.threads);
+    engine_options o;
+    TRY(engine_args_read(&o, &b->a->on, &b->a->run, err));
     o.max_sessions = 1;
     o.max_tokens = length;
     b->threads = o.n_threads ? o.n_threads : sysconf(_SC_NPROCESSORS_ONLN);

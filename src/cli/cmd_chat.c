@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "cli/cache_option.h"
 #include "cli/draft_option.h"
+#include "cli/engine_option.h"
 #include "cli/line_edit.h"
 #include "cli/options.h"
 #include "cli/sample_options.h"
@@ -18,10 +18,11 @@
 
 typedef struct chat_args {
     device_args on;
-    const char *model, *system, *load, *cache_type;
+    const char *model, *system, *load;
     int64_t n, context;
     sample_args sampling;
     draft_args guess;
+    engine_args run;
     bool stats;
 } chat_args;
 
@@ -54,7 +55,7 @@ static const cli_option options[] = {
 #undef SAMPLE_ARGS
     {"--stats", NULL, CLI_FLAG, false, offsetof(chat_args, stats), NULL,
      "tokens per second and context used, after each answer"},
-    CACHE_OPTION(chat_args),
+    ENGINE_OPTIONS(chat_args),
     DRAFT_OPTIONS(chat_args),
     DEVICE_OPTIONS(chat_args),
     OPTIONS_END,
@@ -294,12 +295,9 @@ static ar_status converse(talk *t, ar_error *err) {
 static ar_status open_all(talk *t, ar_error *err) {
     const chat_args *a = t->args;
     TRY(model_open(&t->model, a->model, err));
-    engine_options o = engine_options_default();
-    o.device = a->on.device;
-    o.kernels = a->on.kernels;
-    o.n_threads = thread_count(a->on.threads);
+    engine_options o;
+    TRY(engine_args_read(&o, &a->on, &a->run, err));
     o.max_sessions = 1;
-    TRY(cache_option_read(a->cache_type, &o, err));
     int64_t context = a->context ? a->context : 8192;
     if (context < t->model->config.n_ctx)
         config_set_context(&t->model->config, context);

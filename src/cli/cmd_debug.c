@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "cli/cache_option.h"
+#include "cli/engine_option.h"
 #include "cli/options.h"
 #include "format/format.h"
 #include "infer/infer.h"
@@ -11,7 +11,8 @@
 
 typedef struct logits_args {
     device_args on;
-    const char *model, *ids, *out, *cache_type;
+    const char *model, *ids, *out;
+    engine_args run;
 } logits_args;
 
 static const cli_option logits_options[] = {
@@ -21,7 +22,7 @@ static const cli_option logits_options[] = {
      "the tokens, T of them"},
     {"--out", "-o", CLI_TEXT, true, offsetof(logits_args, out), "FILE",
      "safetensors file to write: logits f32 [T, V]"},
-    CACHE_OPTION(logits_args),
+    ENGINE_OPTIONS(logits_args),
     DEVICE_OPTIONS(logits_args),
     OPTIONS_END,
 };
@@ -48,14 +49,11 @@ static ar_status write_logits(const char *path, const double *logits, int64_t t,
 
 static ar_status feed_ids(const logits_args *a, const model *m,
                           const int32_t *ids, int64_t n, ar_error *err) {
-    engine_options o = engine_options_default();
-    o.device = a->on.device;
-    o.kernels = a->on.kernels;
-    o.n_threads = thread_count(a->on.threads);
+    engine_options o;
+    TRY(engine_args_read(&o, &a->on, &a->run, err));
     o.max_sessions = 1;
     if (n < 1) return error_set(err, AR_USAGE, "--ids: no tokens");
     o.max_tokens = n;
-    TRY(cache_option_read(a->cache_type, &o, err));
     engine *e = NULL;
     session *sequence = NULL;
     double *logits = mem_new(double, n * m->config.n_vocab);

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "cli/cache_option.h"
+#include "cli/engine_option.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "infer/infer.h"
@@ -14,8 +14,9 @@
 
 typedef struct eval_args {
     device_args on;
-    const char *model, *text, *choices, *cache_type;
+    const char *model, *text, *choices;
     int64_t seq, stride;
+    engine_args run;
     bool json;
 } eval_args;
 
@@ -37,7 +38,7 @@ static const cli_option options[] = {
      "the prompt as it is"},
     {"--json", NULL, CLI_FLAG, false, offsetof(eval_args, json), NULL,
      "print an object"},
-    CACHE_OPTION(eval_args),
+    ENGINE_OPTIONS(eval_args),
     DEVICE_OPTIONS(eval_args),
     OPTIONS_END,
 };
@@ -60,15 +61,6 @@ static ar_status report(const eval_args *a, const eval_result *r,
            loss, perplexity, bits, (long long)r->n_tokens,
            (long long)r->n_bytes);
     return AR_OK;
-}
-
-static ar_status engine_of(const eval_args *a, engine_options *o,
-                           ar_error *err) {
-    *o = engine_options_default();
-    o->device = a->on.device;
-    o->kernels = a->on.kernels;
-    o->n_threads = thread_count(a->on.threads);
-    return cache_option_read(a->cache_type, o, err);
 }
 
 static ar_status evaluate(const eval_args *a, const model *m,
@@ -215,7 +207,7 @@ static ar_status run(const void *parsed, ar_error *err) {
     if (a->choices && a->seq < 0)
         return error_set(err, AR_USAGE, "--seq is less than 0");
     engine_options how;
-    TRY(engine_of(a, &how, err));
+    TRY(engine_args_read(&how, &a->on, &a->run, err));
     TRY(model_open(&m, a->model, err));
     const ar_status s =
         a->choices ? run_quiz(a, m, &how, err) : run_text(a, m, &how, err);

@@ -149,6 +149,7 @@ static ar_status check(const model *m, const int32_t *ids, int64_t n,
     model *q = NULL;
     engine_options o = engine_options_default();
     o.max_tokens = m->config.n_ctx < WINDOW ? m->config.n_ctx : WINDOW;
+    o.exact = true; /* what the weights alone change */
     progress_begin(&bar, "checking");
     ar_status s = model_open(&q, out, err);
     if (s == AR_OK) s = engine_open(&e[0], m, &o, err);

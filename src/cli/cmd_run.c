@@ -7,9 +7,9 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "cli/cache_option.h"
 #include "cli/constrain.h"
 #include "cli/draft_option.h"
+#include "cli/engine_option.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/sample_options.h"
@@ -19,10 +19,11 @@
 
 typedef struct run_args {
     device_args on;
-    const char *model, *prompt, *ids, *cache_type;
+    const char *model, *prompt, *ids;
     int64_t n, n_logprobs;
     sample_args sampling;
     draft_args guess;
+    engine_args run;
     constrain_args limits;
     bool json, no_bos;
 } run_args;
@@ -61,7 +62,7 @@ static const cli_option options[] = {
      "do not put the beginning-of-sequence token before the prompt"},
     {"--json", NULL, CLI_FLAG, false, offsetof(run_args, json), NULL,
      "one object: ids, text, why it ended, timings"},
-    CACHE_OPTION(run_args),
+    ENGINE_OPTIONS(run_args),
     DRAFT_OPTIONS(run_args),
     DEVICE_OPTIONS(run_args),
     OPTIONS_END,
@@ -174,14 +175,11 @@ static ar_status open_all(answer *a, ar_error *err) {
                          "is %lld",
                          (long long)a->n_prompt,
                          (long long)a->model->config.n_ctx);
-    engine_options o = engine_options_default();
-    o.device = args->on.device;
-    o.kernels = args->on.kernels;
-    o.n_threads = thread_count(args->on.threads);
+    engine_options o;
+    TRY(engine_args_read(&o, &args->on, &args->run, err));
     o.max_sessions = 1;
     const int64_t n_ctx = a->model->config.n_ctx;
     o.max_tokens = a->n < n_ctx - a->n_prompt ? a->n_prompt + a->n : n_ctx;
-    TRY(cache_option_read(args->cache_type, &o, err));
     TRY(engine_open(&a->engine, a->model, &o, err));
     TRY(session_open(&a->session, a->engine, err));
     TRY(draft_model_open(&a->guess, &args->guess, &o, err));

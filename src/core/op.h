@@ -97,91 +97,38 @@ struct leaf_attr {
     int64_t offset; /* bytes from the start of the buffer */
 };
 /* CONST: the data, in the graph's arena; equal bytes are one constant. */
-struct const_attr {
-    const void *data;
-};
-struct view_attr {
-    int32_t axis, pad;
-    int64_t v[MAX_DIMS];
-};
-struct unary_attr {
-    int32_t kind, pad;
-    double a, b;
-}; /* y = f(a*x + b) */
-struct binary_attr {
-    int32_t kind, pad;
-    double alpha, beta;
-};
-struct cast_attr {
-    int32_t type;
-};
-struct gated_attr {
-    int32_t kind;
-}; /* a unary kind */
-struct reduce_attr {
-    int32_t kind, axis, type;
-}; /* type 0: as the input */
-struct topk_attr {
-    int64_t k;
-};
-struct axis_attr {
-    int32_t axis, pad;
-    int64_t n;
-};
+struct const_attr { const void *data; };
+struct view_attr { int32_t axis, pad; int64_t v[MAX_DIMS]; };
+struct unary_attr { int32_t kind, pad; double a, b; }; /* y = f(a*x + b) */
+struct binary_attr { int32_t kind, pad; double alpha, beta; };
+struct cast_attr { int32_t type; };
+struct gated_attr { int32_t kind; };            /* a unary kind */
+struct reduce_attr { int32_t kind, axis, type; }; /* type 0: as the input */
+struct topk_attr { int64_t k; };
+struct axis_attr { int32_t axis, pad; int64_t n; };
 /* compute: AR_F32/AR_F64 as is; AR_BF16/AR_F16: operands are rounded to that
  * type when packed, sums stay f32.  exact: the inference chain, the same bits
- * for any number of rows. */
-struct matmul_attr {
-    int32_t compute, exact;
-};
+ * for any number of rows.  act8: where b has levels (quant/levels.h, which says
+ * what is computed) and compute is F32 or F64, a is rounded to 8 bits; it has
+ * no gradient of its own. */
+struct matmul_attr { int32_t compute, exact, act8; };
 /* n: matrices of MATMUL_EXPERTS_DW's result.  matmul is first, so that the
  * attribute may be read as that of MATMUL. */
-struct experts_attr {
-    struct matmul_attr matmul;
-    int64_t n;
-};
-struct norm_attr {
-    double eps, offset;
-}; /* weight + offset is used */
-struct rope_table_attr {
-    double scale;
-    int32_t type, pad;
-}; /* of cos, sin */
-struct rope_attr {
-    int32_t interleaved, inverse;
-};
+struct experts_attr { struct matmul_attr matmul; int64_t n; };
+struct norm_attr { double eps, offset; };       /* weight + offset is used */
+struct rope_table_attr { double scale; int32_t type, pad; }; /* of cos, sin */
+struct rope_attr { int32_t interleaved, inverse; };
 /* causal: key j is seen by query i if j <= i + (S - T).  window > 0: and if
  * i + (S - T) - j < window.  softcap > 0: s = c tanh(s / c) before the mask. */
-struct attention_attr {
-    double scale, softcap;
-    int64_t window;
-    int32_t causal, pad;
-};
-struct paged_attr {
-    double scale, softcap;
-    int64_t window, page;
-};
+struct attention_attr { double scale, softcap; int64_t window; int32_t causal, pad; };
+struct paged_attr { double scale, softcap; int64_t window, page; };
 /* k: of CONV1D_DW, elements of a kernel. */
-struct conv_attr {
-    int64_t k;
-    int32_t backwards, pad;
-};
-struct xent_attr {
-    double softcap;
-    int32_t compute, pad;
-};
-struct random_attr {
-    int32_t kind, type;
-    int64_t stream;
-    shape shape;
-};
+struct conv_attr { int64_t k; int32_t backwards, pad; };
+struct xent_attr { double softcap; int32_t compute, pad; };
+struct random_attr { int32_t kind, type; int64_t stream; shape shape; };
 enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL };
-struct embed_attr {
-    int64_t rows;
-}; /* EMBED_DW: V of the table */
-struct sgd_attr {
-    int32_t nesterov;
-};
+struct embed_attr { int64_t rows; }; /* EMBED_DW: V of the table */
+struct sgd_attr { int32_t nesterov; };
 
 /* One typed struct per kind of op; always zeroed first, so that equal
  * attributes are equal bytes. */
@@ -245,7 +192,7 @@ typedef struct op_info {
     int min_in, max_in;
     unsigned flags;
     op_infer *infer;
-    op_grad *grad;    /* NULL: not differentiable */
+    op_grad *grad; /* NULL: not differentiable */
     const char *text; /* one line for docs/reference/ops.md */
 } op_info;
 

@@ -69,6 +69,7 @@ static ar_status open_device(engine *e, ar_error *err) {
                          e->opt.device);
     e->matmul.compute = e->type;
     e->matmul.exact = 1;
+    e->matmul.act8 = !e->opt.exact && e->type == AR_F32;
     return e->be->open(0, &o, &e->dev, err);
 }
 

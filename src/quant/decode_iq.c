@@ -20,14 +20,6 @@ static void point2(uint16_t point, unsigned signs, float d, float *dst) {
         dst[i] = with_sign(d * sizes[point >> 2 * i & 3], signs >> i);
 }
 
-/* 7 bits give the signs of 8 weights: the number of minus signs is even. */
-static unsigned even_signs(unsigned s) {
-    unsigned parity = s ^ s >> 4;
-    parity ^= parity >> 2;
-    parity ^= parity >> 1;
-    return s | (parity & 1) << 7;
-}
-
 /* d, then for each 32: four indices, four 7-bit signs under a 4-bit scale */
 void decode_iq2_xxs(const uint8_t *src, float *dst) {
     const float d = load_f16(src);

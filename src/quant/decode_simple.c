@@ -105,8 +105,7 @@ void decode_mxfp4(const uint8_t *src, float *dst) {
     levels16(src + 1, fp4_doubled, e8m0_half(src[0]), dst, 16);
 }
 
-/* Half of an e4m3 float without a sign; 0x7f, its NaN, counts as 0. */
-static float ue4m3_half(uint8_t x) {
+float ue4m3_half(uint8_t x) {
     const int exponent = x >> 3 & 15;
     if (x == 0x7f) return 0;
     if (!exponent) return (float)(x & 7) * 0x1p-10f;

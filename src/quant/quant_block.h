@@ -76,6 +76,25 @@ extern const int8_t iq4_levels[16];
  * special here. */
 float e8m0_half(uint8_t e);
 
+/* Half of an e4m3 float without a sign; 0x7f, its NaN, counts as 0. */
+float ue4m3_half(uint8_t x);
+
+/* One block as levels (quant/levels.h), a scale and a minimum for each
+ * group. */
+typedef void levels_fn(const uint8_t *src, uint8_t *q, float *scale,
+                       float *minimum);
+#define LEVELS(NAME, name, group, offset, top, minima) levels_fn levels_##name;
+#include "quant/levels.def"
+#undef LEVELS
+
+/* 7 bits give the signs of 8 weights: the number of minus signs is even. */
+static inline unsigned even_signs(unsigned s) {
+    unsigned parity = s ^ s >> 4;
+    parity ^= parity >> 2;
+    parity ^= parity >> 1;
+    return s | (parity & 1) << 7;
+}
+
 /* The 6-bit scales and minima of Q4_K and Q5_K in their 12 bytes. */
 void unpack_k_scales(const uint8_t *src, uint8_t *scale, uint8_t *minimum);
 void pack_k_scales(const uint8_t *scale, const uint8_t *minimum, uint8_t *dst);

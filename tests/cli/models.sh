@@ -177,8 +177,11 @@ refuses "no kind" 2 'neither gguf nor' "$a" convert "$models/gpt2" --to onnx \
     --out x
 refuses "no type" 2 'is not f32' "$a" convert "$models/gpt2" --to gguf \
     --out x --type q4_k
-refuses "no GGUF form" 1 'no GGUF form of nemotron' "$a" convert \
-    "$models/nemotron" --to gguf --out x
+sed 's/"llama"/"arcane_ar"/' tiny.json >ar.json
+head -c 20000 "$golden/training/corpus.txt" >ar.txt
+ok "a run of ar" "$a" train ar.txt --config ar.json --out ar
+refuses "no GGUF form" 1 'no GGUF form of arcane_ar' "$a" convert ar --to gguf \
+    --out x
 refuses "a folder" 1 '^arcane convert: \.' "$a" convert "$models/gpt2" --to gguf \
     --out .
 

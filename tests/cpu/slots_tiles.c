@@ -48,6 +48,35 @@ void slot_dot_tile(slot_run *r) {
         }
 }
 
+static double widened(uint16_t h, bool brain);
+
+static void one_dot_tile16(slot_run *r, int m, int n, bool brain) {
+    const int64_t ld = r->n + 3;
+    r->buffers = 0;
+    float *x = slot_floats(r, 4 * ld), *y = slot_floats(r, 24);
+    float *old = slot_floats(r, 24);
+    uint16_t *w = (uint16_t *)(void *)slot_floats(r, 2 * ld);
+    for (int64_t i = 0; i < 4 * ld; i++) /* of middling size in both types */
+        w[i] = (uint16_t)((i * 40503 & 0x83ff) | (brain ? 0x3f00 : 0x3800));
+    memcpy(old, y, 24 * sizeof *y);
+    r->k->dot_tile16(r->n, x, ld, w, ld, brain, y, 6, m, n);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 6; j++) {
+            double want = i < m && j < n ? 0 : old[i * 6 + j];
+            for (int64_t t = 0; i < m && j < n && t < r->n; t++)
+                want += x[i * ld + t] * widened(w[j * ld + t], brain);
+            slot_want(r, "y", i * 6 + j, y[i * 6 + j], want, 4e-5);
+        }
+}
+
+void slot_dot_tile16(slot_run *r) {
+    for (int m = 1; m <= 4; m++)
+        for (int n = 1; n <= 4; n++) {
+            one_dot_tile16(r, m, n, true);
+            one_dot_tile16(r, m, n, false);
+        }
+}
+
 void slot_pack_rows(slot_run *r) {
     const int64_t ld = r->n + 2;
     for (int width = 1; width <= 33; width += 4)
@@ -203,6 +232,10 @@ static double brain_value(uint16_t h) {
     float x;
     memcpy(&x, &u, sizeof x);
     return x;
+}
+
+static double widened(uint16_t h, bool brain) {
+    return brain ? brain_value(h) : half_value(h);
 }
 
 /* Numbers of every size, among them ties. */

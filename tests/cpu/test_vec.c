@@ -246,7 +246,9 @@ static void check_halves(const cpu_kernels *k) {
         for (int i = 0; i < n; i++) h[i] = (uint16_t)(u + (uint32_t)i);
         k->from_f16(n, h, f);
         for (int i = 0; i < n; i++) {
+            /* a NaN may become a quiet one, as hardware makes it */
             const float want = f16_to_f32(h[i]);
+            if (isnan(want) && isnan(f[i])) continue;
             assert_memory_equal(&f[i], &want, sizeof want);
         }
         k->from_bf16(n, h, f);

@@ -27,6 +27,7 @@ static const struct {
 static void run(const model *m, const char *where, ar_type k, ar_type v,
                 int64_t piece, double *y, size_t *cache) {
     engine_options o = engine_options_default();
+    o.exact = true;
     engine *e;
     session *s;
     engine_memory use;
@@ -123,6 +124,7 @@ void test_cache_types_bad(void **state) {
     model *m;
     engine *e;
     engine_options o = engine_options_default();
+    o.exact = true;
     assert_ok(model_open(&m, golden_model("llama", ""), err));
     o.v_type = AR_Q8_0; /* heads of 16 */
     assert_fails(AR_SHAPE, "16 numbers", engine_open(&e, m, &o, err));
@@ -141,6 +143,7 @@ void test_cache_too_large(void **state) {
     engine *e;
     ar_error why = {0};
     engine_options o = engine_options_default();
+    o.exact = true;
     assert_ok(model_open(&m, golden_model("llama", ""), err));
     o.max_tokens = INT32_MAX / 32 * 32; /* 400 bytes each and more */
     o.max_sessions = 1;

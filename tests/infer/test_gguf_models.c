@@ -71,6 +71,7 @@ static void check_file(int i, const char *where, double tolerance) {
     engine *e;
     engine_options o = engine_options_default();
     o.device = where;
+    o.exact = true;
     assert_ok(model_open(&m, gguf_path(files[i].file), err));
     assert_true(m->config.n_vocab <= MOST);
     json_t *record = golden_json(gguf_path(files[i].record));
@@ -85,6 +86,45 @@ static void check_file(int i, const char *where, double tolerance) {
 void test_gguf_models_cpu(void **state) {
     (void)state;
     for (int i = 0; i < N_FILES; i++) check_file(i, "cpu", 5e-4);
+}
+
+/* Activations of 8 bits: no logit is further off than a fifth of their
+ * deviation, in models this narrow. */
+void test_gguf_models_act8(void **state) {
+    (void)state;
+    int changed = 0;
+    for (int i = 0; i < N_FILES; i++) {
+        model *m;
+        engine *e[2];
+        engine_options o = engine_options_default();
+        assert_ok(model_open(&m, gguf_path(files[i].file), err));
+        assert_ok(engine_open(&e[0], m, &o, err));
+        o.exact = true;
+        assert_ok(engine_open(&e[1], m, &o, err));
+        static const int32_t ids[] = {3, 14, 15, 92, 65, 35, 8, 9, 79};
+        double y[2][MOST], sum = 0, square = 0, worst = 0;
+        for (int k = 0; k < 2; k++) {
+            session *s;
+            assert_ok(session_open(&s, e[k], err));
+            assert_ok(session_feed(s, ids, 9, false, y[k], err));
+            session_close(s);
+            engine_close(e[k]);
+        }
+        const int64_t n = m->config.n_vocab;
+        for (int64_t v = 0; v < n; v++) {
+            sum += y[1][v];
+            square += y[1][v] * y[1][v];
+            worst = fmax(worst, fabs(y[0][v] - y[1][v]));
+        }
+        const double mean = sum / (double)n;
+        const double deviation = sqrt(square / (double)n - mean * mean);
+        changed += worst > 0;
+        if (worst > 0.2 * deviation)
+            fail_msg("%s: %g of a deviation of %g", files[i].file, worst,
+                     deviation);
+        model_close(m);
+    }
+    assert_int_equal(changed, N_FILES - 1); /* one is F32 */
 }
 
 /* The norms' epsilon is a float in the file, which is 2e-9 off. */

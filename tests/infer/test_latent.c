@@ -18,6 +18,7 @@ static void some_ids(int32_t *ids, int seed) {
 
 static void open_on(engine **e, const model *m, const char *where) {
     engine_options o = engine_options_default();
+    o.exact = true;
     o.device = where;
     o.max_tokens = 256;
     o.page = 8;
@@ -222,6 +223,7 @@ void test_latent_cache_blocks(void **state) {
     feed(e, ids, N, want);
     engine_close(e);
     engine_options o = engine_options_default();
+    o.exact = true;
     o.max_tokens = 256;
     o.page = 8;
     o.k_type = AR_Q8_0;

@@ -9,7 +9,7 @@
  * panels would only add to it. */
 #include "backend/cpu/fast_matmul.h"
 #include "backend/cpu/gemm_pack.h"
-#include "quant/quant.h"
+#include "quant/levels.h"
 
 enum {
     FEW_ROWS = 4,
@@ -35,7 +35,10 @@ static bool in_place(const gemm_source *s) {
 /* w in blocks along k, the rest as matmul_is_gemm. */
 static bool blocks_fit(const op_call *c) {
     op_call plain = *c;
+    quant_form form;
     const tensor *w = &c->in[1];
+    /* another chain, of fast_matmul_act8 and the reference */
+    if (c->attr->matmul.act8 && quant_form_of(w->type, &form)) return false;
     if (!quant_is_block(w->type) || w->rank != 2 || w->stride[0] != 1)
         return false;
     plain.in[1].type = AR_F32;
@@ -117,9 +120,28 @@ static const float *rows_of_w(const gemm_source *w, int64_t k, int64_t first,
     return scratch;
 }
 
+/* Few rows read w once, so 16-bit numbers are used where they lie too. */
+static bool halves_in_place(const exact_rows *x, const gemm_source *w) {
+    return x->m <= FEW_ROWS && (w->type == AR_F16 || w->type == AR_BF16) &&
+           w->step == 1 && w->compute == AR_F32;
+}
+
+static void few_rows(const exact_rows *x, const gemm_source *s, int64_t first,
+                     int64_t n) {
+    const uint16_t *w = (const uint16_t *)s->data + first * s->line;
+    for (int64_t o = 0; o < n; o += 4)
+        s->k->dot_tile16(x->k, x->x, x->ld_x, w + o * s->line, s->line,
+                         s->type == AR_BF16, x->y + first + o, x->ld_y,
+                         (int)x->m, (int)min(4, n - o));
+}
+
 void matmul_exact_rows(const exact_rows *x, const gemm_source *w, int64_t first,
                        int64_t n, float *scratch) {
     int64_t ldw;
+    if (halves_in_place(x, w)) {
+        few_rows(x, w, first, n);
+        return;
+    }
     const float *rows = rows_of_w(w, x->k, first, n, scratch, &ldw);
     for (int64_t m = 0; m < x->m; m += 4)
         for (int64_t o = 0; o < n; o += 4)

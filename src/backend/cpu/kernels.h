@@ -19,6 +19,22 @@ typedef struct gemm_geometry {
     int kc, mc, nc; /* cache blocks, elements */
 } gemm_geometry;
 
+/* Operands of dot8: a panel as unpack8 writes it and activations as round8
+ * does, whose rows are ld_x, ld_blocks and ld_groups elements apart. */
+enum { PANEL8 = 16 }; /* rows of weights in a panel */
+typedef struct dot8_args {
+    int64_t k;
+    int group, top; /* of the weights: quant_form */
+    bool minima;
+    const uint8_t *levels;        /* [k / 4][16][4] */
+    const float *scale, *minimum; /* [k / group][16] */
+    int64_t ld_x, ld_blocks, ld_groups;
+    const int8_t *x;      /* [m][ld_x] */
+    const float *x_scale; /* [m][ld_blocks] */
+    const int32_t *start; /* [m][ld_groups] */
+    const float *sums;    /* [m][ld_groups] */
+} dot8_args;
+
 typedef struct cpu_kernels {
     const char *isa;  /* "portable", "avx2", "neon": a name of isa.def */
     const char *tier; /* "ci", "hardware", "never run" */

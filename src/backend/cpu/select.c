@@ -10,7 +10,7 @@ extern const cpu_kernels kernels_portable;
 
 #include <cpuid.h>
 
-extern const cpu_kernels kernels_avx2, kernels_avx512;
+extern const cpu_kernels kernels_avx2, kernels_avx512, kernels_avx512vnni;
 
 /* The compiler's test also asks whether the system saves the registers. */
 static bool runs_avx2(void) {
@@ -26,12 +26,17 @@ static bool runs_avx512(void) {
            __builtin_cpu_supports("avx512vl");
 }
 
-static const cpu_kernels *const tables[] = {&kernels_avx512, &kernels_avx2,
+static bool runs_vnni(void) {
+    return runs_avx512() && __builtin_cpu_supports("avx512vnni");
+}
+
+static const cpu_kernels *const tables[] = {&kernels_avx512vnni,
+                                            &kernels_avx512, &kernels_avx2,
                                             &kernels_portable, NULL};
 
 /* In falling order: a CPU that runs one table runs those behind it. */
 static const cpu_kernels *const *usable_tables(void) {
-    return tables + (runs_avx512() ? 0 : runs_avx2() ? 1 : 2);
+    return tables + (runs_vnni() ? 0 : runs_avx512() ? 1 : runs_avx2() ? 2 : 3);
 }
 
 #elif defined(__aarch64__)

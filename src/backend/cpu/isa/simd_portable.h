@@ -65,13 +65,16 @@ static inline pair fma_pair(pair a, pair b, pair c) {
     return (pair)(bits + (step & (odd - 1)));
 }
 
-/* a b + c rounded once. */
+/* a b + c rounded once.  By way of memory: gcc 12 takes the rounding to float
+ * out where a result becomes the next one's c. */
 static inline vec vec_fma(vec a, vec b, vec c) {
     const pair low =
         fma_pair((pair){a[0], a[1]}, (pair){b[0], b[1]}, (pair){c[0], c[1]});
     const pair high =
         fma_pair((pair){a[2], a[3]}, (pair){b[2], b[3]}, (pair){c[2], c[3]});
-    return (vec){(float)low[0], (float)low[1], (float)high[0], (float)high[1]};
+    vec x = {(float)low[0], (float)low[1], (float)high[0], (float)high[1]};
+    __asm__("" : "+m"(x));
+    return x;
 }
 
 /* dst [4][stride] = 4 rows of src, 4 elements each, transposed. */

@@ -1,11 +1,13 @@
 /* vec_convert.c - bf16 and f16 to f32 and back, to nearest, ties to even.
  *
- * Integer arithmetic on whole vectors.  f16 to f32: the exponent is moved by
- * a product with 2^112, which is exact for subnormals too.  f32 to f16: below
+ * Integer arithmetic on whole vectors; f16 to f32 is in fetch_*.h, where the
+ * instruction set may have a conversion of its own.  f32 to f16: below
  * 2^-14 the addition of 1/2 rounds to the last bit of a subnormal (F. Giesen's
  * float_to_half_fast3_rtne). */
 #include "backend/cpu/isa/isa.h"
 #include "backend/cpu/isa/vec_math.h"
+
+#include ISA_INT8
 
 typedef uint16_t half __attribute__((vector_size(VEC * sizeof(uint16_t))));
 
@@ -51,15 +53,9 @@ void ISA_NAME(to_bf16)(int64_t n, const float *x, uint16_t *y) {
 }
 
 void ISA_NAME(from_f16)(int64_t n, const uint16_t *x, float *y) {
-    for (int64_t i = 0; i < n; i += VEC) {
-        const word h = get(x + i, n - i);
-        const word size = (h & 0x7fffu) << 13;
-        const word special = (word)(size >= (0x7c00u << 13));
-        const vec f = vec_of((bits)size) * vec_set1(0x1p112f);
-        const word u =
-            ((word)bits_of(f) & ~special) | ((size | 0x7f800000u) & special);
-        put_float(y + i, n - i, vec_of((bits)(u | (h & 0x8000u) << 16)));
-    }
+    int64_t i = 0;
+    for (; i + VEC <= n; i += VEC) vec_store(y + i, load_halves(x + i));
+    if (i < n) put_float(y + i, n - i, low_half(get(x + i, n - i)));
 }
 
 void ISA_NAME(to_f16)(int64_t n, const float *x, uint16_t *y) {

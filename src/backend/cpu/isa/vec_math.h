@@ -56,6 +56,14 @@ ALWAYS vec vec_sqrt(vec x) {
     return y;
 }
 
+/* VEC numbers of bf16. */
+ALWAYS vec load_brain(const uint16_t *p) {
+    typedef uint16_t half __attribute__((vector_size(VEC * sizeof(uint16_t))));
+    half h;
+    memcpy(&h, p, sizeof h);
+    return vec_of((bits)(__builtin_convertvector(h, word) << 16));
+}
+
 /* The first n elements, then `rest`; 0 <= n < VEC. */
 ALWAYS vec load_or(const float *p, int64_t n, float rest) {
     float x[VEC];

@@ -29,6 +29,7 @@ typedef double real;
 #define R_TANH tanh
 #define R_ERF erf
 #define R_FABS fabs
+#define R_FMA fma
 #else
 typedef float real;
 #define REAL_TYPE AR_F32
@@ -41,6 +42,7 @@ typedef float real;
 #define R_TANH tanhf
 #define R_ERF erff
 #define R_FABS fabsf
+#define R_FMA fmaf
 #endif
 
 /* One function per op that computes something, in each of the two types. */

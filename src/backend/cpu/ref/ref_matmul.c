@@ -8,10 +8,14 @@
  * PANEL columns of b are gathered side by side in work, so that any layout of
  * b is walked once; it changes no order of additions.
  *
+ * With matmul_attr.act8 and b in blocks that have levels, the sum is the chain
+ * of quant/levels.h.
+ *
  *   MATMUL_EXPERTS     y[n, i, f] = sum_k x[n, i, k] w[ids[n, i], k, f]
  *   MATMUL_EXPERTS_DW  dw[e, a, b] = sum over (n, i) with ids[n, i] = e, in
  *                      order, of a[n, i, a] b[n, i, b] */
 #include "backend/cpu/ref/ref.h"
+#include "quant/levels.h"
 
 /* ORDER: ref_work.c */
 enum { PANEL = 8 };
@@ -87,12 +91,102 @@ static void multiply(const op_call *c, int64_t at_a, int64_t at_b,
     }
 }
 
+/* ---- act8 ---- */
+
+/* A row of a and PANEL columns of b as levels; all in work. */
+typedef struct whole {
+    quant_form form;
+    int64_t n;              /* inner */
+    float *scale, *minimum; /* [PANEL][n / group] */
+    float *x_scale;         /* [n / ACT8_BLOCK] */
+    uint8_t *levels;        /* [PANEL][n] */
+    int8_t *x;              /* [n] */
+} whole;
+
+/* ORDER: ref_work.c has room for 72 bytes an inner element; these are 18. */
+static whole whole_of(const op_call *c) {
+    whole w = {.n = last_dim(&c->in[0])};
+    quant_form_of(c->in[1].type, &w.form);
+    w.scale = c->work;
+    w.minimum = w.scale + PANEL * (w.n / w.form.group);
+    w.x_scale = w.minimum + PANEL * (w.n / w.form.group);
+    w.levels = (uint8_t *)(w.x_scale + w.n / ACT8_BLOCK);
+    w.x = (int8_t *)(w.levels + PANEL * w.n);
+    return w;
+}
+
+static void round_row(const tensor *a, int64_t offset, const whole *w) {
+    for (int64_t k = 0; k < w->n; k += ACT8_BLOCK) {
+        float x[ACT8_BLOCK];
+        for (int i = 0; i < ACT8_BLOCK; i++)
+            x[i] = (float)load(a, offset + (k + i) * last_stride(a));
+        w->x_scale[k / ACT8_BLOCK] = act8_round(x, w->x + k);
+    }
+}
+
+/* The row times column j of the panel. */
+static real whole_dot(const whole *w, int j) {
+    const int64_t group = w->form.group, n_groups = w->n / group;
+    real y = 0;
+    for (int64_t g = 0; g < n_groups; g++) {
+        const uint8_t *level = w->levels + j * w->n + g * group;
+        const int8_t *x = w->x + g * group;
+        const real d = w->x_scale[g * group / ACT8_BLOCK];
+        int32_t sum = 0, x_sum = 0;
+        for (int64_t k = 0; k < group; k++) {
+            sum += (level[k] - w->form.offset) * x[k];
+            x_sum += x[k];
+        }
+        const int64_t at = j * n_groups + g;
+        y = R_FMA(w->scale[at] * d, (real)sum, y);
+        if (w->form.minima) y = R_FMA(w->minimum[at], d * (real)x_sum, y);
+    }
+    return y;
+}
+
+static void multiply_whole(const op_call *c, int64_t at_a, int64_t at_b,
+                           int64_t at_y) {
+    const tensor *a = &c->in[0], *b = &c->in[1], *y = &c->out[0];
+    const tensor *bias = optional(c, 2);
+    const int64_t n_columns = last_dim(b), n_rows = a->dim[a->rank - 2];
+    const whole w = whole_of(c);
+    const int64_t n_groups = w.n / w.form.group;
+    for (int64_t n = 0; n < n_columns; n += PANEL) {
+        const int width = (int)(n_columns - n < PANEL ? n_columns - n : PANEL);
+        for (int j = 0; j < width; j++) {
+            const int64_t from = at_b + (n + j) * last_stride(b);
+            quant_levels(b->type,
+                         (const char *)b->data + ar_type_size(b->type, from),
+                         w.n, w.levels + j * w.n, w.scale + j * n_groups,
+                         w.minimum + j * n_groups);
+        }
+        for (int64_t m = 0; m < n_rows; m++) {
+            round_row(a, at_a + m * a->stride[a->rank - 2], &w);
+            const int64_t to = at_y + m * y->stride[y->rank - 2];
+            for (int j = 0; j < width; j++) {
+                real sum = whole_dot(&w, j);
+                if (bias) sum += load(bias, (n + j) * last_stride(bias));
+                store(y, to + (n + j) * last_stride(y), sum);
+            }
+        }
+    }
+}
+
+static bool has_levels(const op_call *c) {
+    quant_form f;
+    const int compute = c->attr->matmul.compute;
+    return c->attr->matmul.act8 && (compute == AR_F32 || compute == AR_F64) &&
+           quant_form_of(c->in[1].type, &f);
+}
+
 void REF(MATMUL)(const op_call *c) {
     const tensor *a = &c->in[0], *b = &c->in[1], *y = &c->out[0];
     const int batch_rank = y->rank - 2;
+    void (*const one)(const op_call *, int64_t, int64_t, int64_t) =
+        has_levels(c) ? multiply_whole : multiply;
     for (int64_t i = 0, n = count_of(y, batch_rank); i < n; i++)
-        multiply(c, offset_of(a, i, batch_rank), offset_of(b, i, batch_rank),
-                 offset_of(y, i, batch_rank));
+        one(c, offset_of(a, i, batch_rank), offset_of(b, i, batch_rank),
+            offset_of(y, i, batch_rank));
 }
 
 /* Row (n, i) of x [N, k, ..], or row n of x [N, ..], of ids [N, k]. */
