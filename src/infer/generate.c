@@ -63,6 +63,8 @@ ar_status generator_open(generator **out, session *s, const generate_options *o,
     g->opt = o ? *o : generate_options_default();
     g->n_vocab = s->e->m->config.n_vocab;
     g->n_ctx = s->e->m->config.n_ctx;
+    /* A state cannot go back but by running again what came before. */
+    if (s->e->recurrent) g->opt.max_guesses = 0;
     const ar_status status = open_all(g, err);
     if (status == AR_OK)
         *out = g;

@@ -21,7 +21,9 @@
 typedef struct generator generator;
 
 typedef struct generate_options {
-    int64_t max_guesses; /* in a step; 0 = plain decoding; 8, at most 16 */
+    /* In a step; 0 = plain decoding, as for models with a state; 8, at most
+     * 16. */
+    int64_t max_guesses;
     bool always;   /* guess that many in every step, whether it pays or not */
     engine *draft; /* a smaller model that guesses, borrowed; NULL: look-up */
 } generate_options;

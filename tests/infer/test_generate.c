@@ -224,6 +224,21 @@ void test_generate_draft(void **state) {
     close_model(&itself);
 }
 
+/* Models with a state do not guess: going back would cost more. */
+void test_generate_state(void **state) {
+    (void)state;
+    opened o = open_model("mamba2", 512);
+    int32_t plain[LENGTH], text[LENGTH];
+    sample_options so = sample_options_default();
+    const generate_options always = {.max_guesses = 8, .always = true};
+    so.temperature = 0;
+    write_plain(o.e, &so, plain);
+    const generate_stats st = write_text(o.e, &so, &always, text);
+    assert_memory_equal(text, plain, sizeof plain);
+    assert_int_equal(st.guessed, 0);
+    close_model(&o);
+}
+
 /* A cache too small for guesses still has room for the text. */
 void test_generate_full(void **state) {
     (void)state;
