@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "infer/infer.h"
 #include "model/export.h"
+#include "tests/infer/step_tokens.h"
 #include "tests/model/golden_io.h"
 
 enum { V = 160, MOST = 256 };
@@ -11,6 +12,7 @@ static void check_text(const model *m, const json_t *io, const char *where,
     engine *e;
     engine_options o = engine_options_default();
     o.device = where;
+    o.exact = true;
     assert_ok(engine_open(&e, m, &o, err));
     const json_t *prompts = json_object_get(io, "prompts");
     for (size_t k = 0; k < json_array_size(prompts); k++) {
@@ -55,6 +57,79 @@ void test_moe_blocks(void **state) {
     check_memory(m, (size_t)(packed + vectors) + 64u * (unsigned)m->params.n);
     model_close(m);
     json_decref(io);
+}
+
+static const int32_t text[] = {3, 14, 15, 92, 65, 35, 8, 9, 79};
+enum { N_TEXT = sizeof text / sizeof *text };
+
+/* y [N_TEXT, n_vocab] */
+static void all_logits(const model *m, const char *where, bool exact,
+                       double *y) {
+    engine *e;
+    session *s;
+    engine_options o = engine_options_default();
+    o.device = where;
+    o.exact = exact;
+    assert_ok(engine_open(&e, m, &o, err));
+    assert_ok(session_open(&s, e, err));
+    assert_ok(session_feed(s, text, N_TEXT, true, y, err));
+    session_close(s);
+    engine_close(e);
+}
+
+/* Activations of 8 bits before experts move logits, by less than a fifth of
+ * their deviation, unless the engine is exact; on every device alike. */
+void test_moe_act8(void **state) {
+    (void)state;
+    static double exact[N_TEXT * V], y[N_TEXT * V], z[N_TEXT * V];
+    model *m;
+    assert_ok(model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
+    const int n = (int)m->config.n_vocab * N_TEXT;
+    assert_true(n <= N_TEXT * V);
+    all_logits(m, "cpu", true, exact);
+    all_logits(m, "cpu", false, y);
+    all_logits(m, "reference", false, z);
+    double sum = 0, square = 0, worst = 0, devices = 0;
+    for (int i = 0; i < n; i++) {
+        sum += exact[i];
+        square += exact[i] * exact[i];
+        worst = fmax(worst, fabs(y[i] - exact[i]));
+        devices = fmax(devices, fabs(y[i] - z[i]));
+    }
+    const double deviation = sqrt(square / n - pow(sum / n, 2));
+    assert_true(worst > 1e-4 * deviation && worst < 0.2 * deviation);
+    assert_true(devices < 0.2 * worst);
+    all_logits(m, "reference-f64", false, z);
+    for (int i = 0; i < n; i++) assert_true(fabs(z[i] - exact[i]) < 5e-4);
+    model_close(m);
+}
+
+/* A text alone and at once, and a token at a time beside others, have the same
+ * bits with them. */
+void test_moe_act8_batch(void **state) {
+    (void)state;
+    enum { S = 4 };
+    static double whole[N_TEXT * V], y[S * V];
+    model *m;
+    engine *e;
+    session *s[S];
+    assert_ok(model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
+    const int64_t n = m->config.n_vocab;
+    all_logits(m, "cpu", false, whole);
+    assert_ok(engine_open(&e, m, NULL, err));
+    for (int i = 0; i < S; i++) {
+        assert_ok(session_open(&s[i], e, err));
+        if (i) assert_ok(session_feed(s[i], text, i, false, NULL, err));
+    }
+    for (int step = 0; step + S <= N_TEXT; step++) {
+        assert_ok(step_tokens(e, s, text + step, S, n, y, err));
+        for (int i = 0; i < S; i++)
+            assert_memory_equal(y + i * n, whole + (i + step) * n,
+                                (size_t)n * sizeof *y);
+    }
+    for (int i = 0; i < S; i++) session_close(s[i]);
+    engine_close(e);
+    model_close(m);
 }
 
 /* The same in a GGUF file, where gate and up are two stacks. */

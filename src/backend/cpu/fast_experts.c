@@ -2,34 +2,39 @@
  * that they are multiplied with.
  *
  * Rows of one expert are copied side by side in their order, so that each
- * expert is one product.  With `exact`, and for matrices in blocks, it is that
- * of fast_matmul_exact.c, whose bits depend on a row and the matrix alone;
- * else panels (gemm.h), whose chain depends on k alone.  The gradient sums
- * over the rows of an expert in blocks that depend on their number.  So bits
- * do not depend on threads, and what a row gives not on its neighbours.
+ * expert is one product.  With `act8` and matrices that have levels it is that
+ * of act8.h, for which a row becomes levels once however many experts it chose;
+ * with `exact`, and for other matrices in blocks, that of fast_matmul_exact.c:
+ * the bits of both depend on a row and the matrix alone.  Else it is panels
+ * (gemm.h), whose chain depends on k alone.  The gradient sums over the rows of
+ * an expert in blocks that depend on their number.  So bits do not depend on
+ * threads, and what a row gives not on its neighbours.
  *
  * A share is some columns of one expert's result.  Results are written sorted
  * and then put in their places. */
 #include <string.h>
 
+#include "backend/cpu/act8.h"
 #include "backend/cpu/fast_matmul.h"
 #include "backend/cpu/fast_rows.h"
 #include "quant/quant.h"
 
-enum { MOVE_ROWS = 16, COLUMNS = 64 };
+enum { MOVE_ROWS = 16, ROUND_ROWS = 4, COLUMNS = 64 };
 
 /* What both ops share.  Of expert e the sorted rows are first[e] ..
- * first[e + 1] - 1, and sorted row r is row order[r] of ids.  Rows without an
- * expert come last: first[E] is the number of those that have one. */
+ * first[e + 1] - 1, and sorted row r is row order[r] of ids, place[order[r]] is
+ * r.  Rows without an expert come last: first[E] is the number of those that
+ * have one.  used lists the experts that have rows. */
 typedef struct sorted {
     const op_call *c;
     const tensor *ids;
-    int64_t N, k, E;
+    int64_t N, k, E, n_used;
     int32_t *first, *order; /* [E + 2], [N k] */
+    int32_t *place, *used;  /* [N k], [E] */
 } sorted;
 
 static int64_t ints_of(const sorted *s) {
-    return (s->E + 2 + s->N * s->k + 15) / 16 * 16;
+    return (2 * s->E + 2 + 2 * s->N * s->k + 15) / 16 * 16;
 }
 
 static sorted sorted_of(const op_call *c, const tensor *ids, int64_t E) {
@@ -38,6 +43,8 @@ static sorted sorted_of(const op_call *c, const tensor *ids, int64_t E) {
     s.k = ids->dim[1];
     s.first = c->work;
     s.order = s.first + E + 2;
+    s.place = s.order + s.N * s.k;
+    s.used = s.place + s.N * s.k;
     return s;
 }
 
@@ -50,15 +57,20 @@ static int64_t expert_of(const sorted *s, int64_t row) {
 }
 
 /* Sorting by counting keeps the order of equal ids. */
-static void sort_rows(const sorted *s) {
+static void sort_rows(sorted *s) {
     const int64_t rows = s->N * s->k;
     memset(s->first, 0, (size_t)(s->E + 2) * sizeof *s->first);
     for (int64_t r = 0; r < rows; r++) s->first[expert_of(s, r) + 1]++;
     for (int64_t e = 0; e <= s->E; e++) s->first[e + 1] += s->first[e];
-    for (int64_t r = 0; r < rows; r++)
-        s->order[s->first[expert_of(s, r)]++] = (int32_t)r;
+    for (int64_t r = 0; r < rows; r++) {
+        s->place[r] = s->first[expert_of(s, r)]++;
+        s->order[s->place[r]] = (int32_t)r;
+    }
     for (int64_t e = s->E + 1; e > 0; e--) s->first[e] = s->first[e - 1];
     s->first[0] = 0;
+    s->n_used = 0;
+    for (int64_t e = 0; e < s->E; e++)
+        if (s->first[e + 1] > s->first[e]) s->used[s->n_used++] = (int32_t)e;
 }
 
 /* ---- rows to their sorted places and back ---- */
@@ -71,24 +83,29 @@ typedef struct move_job {
     ar_type compute;
 } move_job;
 
-static int64_t row_of(const move_job *j, int64_t row) {
-    const tensor *t = j->t;
-    return row / j->s->k * t->stride[0] +
-           (t->rank == 3 ? row % j->s->k * t->stride[1] : 0);
+/* Where the row of ids has its numbers in t, elements from the start. */
+static int64_t row_of(const sorted *s, const tensor *t, int64_t row) {
+    return row / s->k * t->stride[0] +
+           (t->rank == 3 ? row % s->k * t->stride[1] : 0);
+}
+
+/* That row as the only line of an operand. */
+static gemm_source line_of(const sorted *s, const tensor *t, int64_t row,
+                           ar_type compute) {
+    const gemm_view v = {(const char *)t->data +
+                             row_of(s, t, row) *
+                                 (int64_t)ar_type_size(t->type, 1),
+                         t->type, 0, t->stride[t->rank - 1]};
+    return gemm_source_a(s->c->k, &v, 1, 1, compute);
 }
 
 static void gather_share(void *ctx, int64_t share, int worker) {
     const move_job *j = ctx;
-    const tensor *t = j->t;
     const int64_t end = smaller((share + 1) * MOVE_ROWS, j->s->first[j->s->E]);
     (void)worker;
     for (int64_t r = share * MOVE_ROWS; r < end; r++) {
-        const gemm_view row = {(const char *)t->data +
-                                   row_of(j, j->s->order[r]) *
-                                       (int64_t)ar_type_size(t->type, 1),
-                               t->type, 0, t->stride[t->rank - 1]};
         const gemm_source from =
-            gemm_source_a(j->s->c->k, &row, 1, 1, j->compute);
+            line_of(j->s, j->t, j->s->order[r], j->compute);
         gemm_source_read(&from, 0, 0, j->n, j->sorted + r * j->n);
     }
 }
@@ -106,7 +123,7 @@ static void scatter_share(void *ctx, int64_t share, int worker) {
     const int64_t end = smaller((share + 1) * MOVE_ROWS, s->N * s->k);
     (void)worker;
     for (int64_t r = share * MOVE_ROWS; r < end; r++) {
-        float *to = (float *)j->t->data + row_of(j, s->order[r]);
+        float *to = (float *)j->t->data + row_of(s, j->t, s->order[r]);
         if (r < s->first[s->E])
             memcpy(to, j->sorted + r * j->n, (size_t)j->n * sizeof *to);
         else
@@ -120,15 +137,24 @@ static bool rows_fit(const tensor *t) {
 
 /* ---- MATMUL_EXPERTS ---- */
 
+enum product { PANELS, EXACT, ACT8 };
+
 typedef struct product_job {
     sorted s;
-    const float *x; /* [N k, K] */
-    float *y;       /* [N k, F] */
+    const float *x;   /* [N k, K] */
+    act8_rows levels; /* or these */
+    float *y;         /* [N k, F] */
     int64_t K, F, block, n_blocks;
-    bool exact;
+    enum product how;
 } product_job;
 
-static bool by_blocks(const tensor *w) { return quant_is_block(w->type); }
+static enum product how_of(const op_call *c) {
+    const ar_type t = c->in[1].type;
+    const struct matmul_attr *a = &c->attr->experts.matmul;
+    quant_form f;
+    if (a->act8 && quant_form_of(t, &f)) return ACT8;
+    return a->exact || quant_is_block(t) ? EXACT : PANELS;
+}
 
 static bool experts_fit(const op_call *c) {
     const tensor *x = &c->in[0], *w = &c->in[1], *y = &c->out[0];
@@ -139,14 +165,49 @@ static bool experts_fit(const op_call *c) {
     if (tensor_count(&c->in[2]) >= INT32_MAX || w->dim[0] >= INT32_MAX)
         return false;
     if (w->dim[1] > MATMUL_EXACT_MAX_K) return false;
-    if (by_blocks(w)) return (ar_type)a->compute == AR_F32;
+    if (quant_is_block(w->type))
+        return w->stride[1] == 1 && w->stride[2] > 0 &&
+               (ar_type)a->compute == AR_F32;
     return rows_fit(w);
+}
+
+/* Bytes of the rows, as numbers or levels. */
+static size_t rows_size(const op_call *c, int64_t rows) {
+    const int64_t K = c->in[1].dim[1];
+    if (how_of(c) == ACT8) return act8_rows_size(c->in[1].type, rows, K);
+    return (size_t)(rows * K) * sizeof(float);
 }
 
 static size_t experts_work(const op_call *c) {
     const sorted s = sorted_of(c, &c->in[2], c->in[1].dim[0]);
-    const int64_t width = c->in[1].dim[1] + c->in[1].dim[2];
-    return (size_t)(ints_of(&s) + s.N * s.k * width) * sizeof(float);
+    const int64_t rows = s.N * s.k;
+    return (size_t)(ints_of(&s) + rows * c->in[1].dim[2]) * sizeof(float) +
+           rows_size(c, rows);
+}
+
+/* Row n of x [N, K] goes to k places and row n of x [N, k, K] to one: the first
+ * that has an expert is rounded, the others are copies. */
+static void round_share(void *ctx, int64_t share, int worker) {
+    const product_job *j = ctx;
+    const sorted *s = &j->s;
+    const tensor *x = &s->c->in[0];
+    const int64_t copies = x->rank == 3 ? 1 : s->k;
+    const int64_t rows = s->N * s->k / copies;
+    const int64_t end = smaller((share + 1) * ROUND_ROWS, rows);
+    for (int64_t n = share * ROUND_ROWS; n < end; n++) {
+        const gemm_source from = line_of(s, x, n * copies, AR_F32);
+        int64_t done = -1;
+        for (int64_t i = n * copies; i < (n + 1) * copies; i++) {
+            if (s->place[i] >= s->first[s->E]) continue;
+            if (done >= 0) {
+                act8_rows_copy(&j->levels, done, s->place[i]);
+                continue;
+            }
+            done = s->place[i];
+            act8_rows_round(&j->levels, done, &from, 0,
+                            cpu_scratch(s->c, worker));
+        }
+    }
 }
 
 /* The matrix of an expert, [K, F]. */
@@ -157,51 +218,89 @@ static gemm_view matrix_of(const op_call *c, int64_t e) {
                        w->type, w->stride[1], w->stride[2]};
 }
 
-static void product_share(void *ctx, int64_t share, int worker) {
-    const product_job *j = ctx;
+static act8_lines lines_of(const op_call *c, int64_t e, int64_t F) {
+    const gemm_view w = matrix_of(c, e);
+    return (act8_lines){w.type, w.data, F, (int64_t)ar_type_size(w.type, w.cs)};
+}
+
+/* Columns [at, at + n) of expert e by panels. */
+static void panels_product(const product_job *j, int64_t e, int64_t at,
+                           int64_t n, void *scratch) {
     const op_call *c = j->s.c;
-    const int64_t e = share / j->n_blocks;
-    const int64_t row = j->s.first[e], m = j->s.first[e + 1] - row;
-    const int64_t at = share % j->n_blocks * j->block;
-    const int64_t n = smaller(j->block, j->F - at);
-    const ar_type compute = (ar_type)c->attr->experts.matmul.compute;
+    const int64_t row = j->s.first[e];
     gemm_view w = matrix_of(c, e);
-    if (m == 0) return;
-    if (j->exact) {
-        const exact_rows x = {
-            m, j->K, j->x + row * j->K, j->K, j->y + row * j->F, j->F};
-        const gemm_source from = gemm_source_b(c->k, &w, j->F, compute);
-        matmul_exact_rows(&x, &from, at, n, cpu_scratch(c, worker));
-        return;
-    }
     w.data =
         (const char *)w.data + at * w.cs * (int64_t)ar_type_size(w.type, 1);
-    const gemm_args g = {.m = m,
+    const gemm_args g = {.m = j->s.first[e + 1] - row,
                          .n = n,
                          .k = j->K,
                          .a = {j->x + row * j->K, AR_F32, j->K, 1},
                          .b = w,
                          .c = j->y + row * j->F + at,
                          .ldc = j->F,
-                         .compute = compute};
-    gemm_serial(&g, c->k, cpu_scratch(c, worker));
+                         .compute = (ar_type)c->attr->experts.matmul.compute};
+    gemm_serial(&g, c->k, scratch);
+}
+
+static void product_share(void *ctx, int64_t share, int worker) {
+    const product_job *j = ctx;
+    const op_call *c = j->s.c;
+    const int64_t e = j->s.used[share / j->n_blocks];
+    const int64_t row = j->s.first[e], m = j->s.first[e + 1] - row;
+    const int64_t at = share % j->n_blocks * j->block;
+    const int64_t n = smaller(j->block, j->F - at);
+    float *y = j->y + row * j->F, *scratch = cpu_scratch(c, worker);
+    if (j->how == ACT8) {
+        const act8_product p = {c->k, &j->levels, row, m, y, j->F};
+        const act8_lines w = lines_of(c, e, j->F);
+        act8_multiply(&p, &w, at, at + n, scratch);
+    } else if (j->how == EXACT) {
+        const exact_rows x = {m, j->K, j->x + row * j->K, j->K, y, j->F};
+        const gemm_view w = matrix_of(c, e);
+        const gemm_source from = gemm_source_b(
+            c->k, &w, j->F, (ar_type)c->attr->experts.matmul.compute);
+        matmul_exact_rows(&x, &from, at, n, scratch);
+    } else
+        panels_product(j, e, at, n, scratch);
+}
+
+/* Columns in a share; with act8 by the rows that an expert has on average. */
+static int64_t columns_of(const product_job *j) {
+    if (j->how == PANELS) return COLUMNS;
+    if (j->how == EXACT) return matmul_exact_block(j->F, j->K);
+    const act8_lines w = lines_of(j->s.c, 0, j->F);
+    return act8_share(&w, ceil_div(j->s.N * j->s.k, j->s.E));
+}
+
+/* x in sorted rows, from `to` on. */
+static void sort_x(product_job *j, float *to) {
+    const op_call *c = j->s.c;
+    const int64_t rows = j->s.N * j->s.k;
+    if (j->how != ACT8) {
+        j->x = to;
+        gather(&j->s, &c->in[0], to, (ar_type)c->attr->experts.matmul.compute);
+        return;
+    }
+    j->levels = act8_rows_at(c->in[1].type, rows, j->K, to);
+    pool_run(pool_for(c, rows * j->K), round_share, j,
+             ceil_div(rows, ROUND_ROWS));
 }
 
 static void experts(const op_call *c) {
     const tensor *w = &c->in[1];
     product_job j = {.s = sorted_of(c, &c->in[2], w->dim[0]),
                      .K = w->dim[1],
-                     .F = w->dim[2]};
+                     .F = w->dim[2],
+                     .how = how_of(c)};
     const int64_t rows = j.s.N * j.s.k;
-    float *x = (float *)c->work + ints_of(&j.s);
-    j.x = x;
-    j.y = x + rows * j.K;
-    j.exact = c->attr->experts.matmul.exact || by_blocks(w);
-    j.block = j.exact ? matmul_exact_block(j.F, j.K) : COLUMNS;
-    j.n_blocks = ceil_div(j.F, j.block);
+    j.y = (float *)c->work + ints_of(&j.s);
     sort_rows(&j.s);
-    gather(&j.s, &c->in[0], x, (ar_type)c->attr->experts.matmul.compute);
-    pool_run(c->threads, product_share, &j, j.s.E * j.n_blocks);
+    if (j.s.n_used > 0) {
+        sort_x(&j, j.y + rows * j.F);
+        j.block = columns_of(&j);
+        j.n_blocks = ceil_div(j.F, j.block);
+        pool_run(c->threads, product_share, &j, j.s.n_used * j.n_blocks);
+    }
     move_job back = {&j.s, &c->out[0], j.F, j.y, AR_F32};
     pool_run(pool_for(c, rows * j.F), scatter_share, &back,
              ceil_div(rows, MOVE_ROWS));

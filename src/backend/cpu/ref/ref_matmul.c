@@ -9,7 +9,7 @@
  * b is walked once; it changes no order of additions.
  *
  * With matmul_attr.act8 and b in blocks that have levels, the sum is the chain
- * of quant/levels.h.
+ * of quant/levels.h, here and in MATMUL_EXPERTS.
  *
  *   MATMUL_EXPERTS     y[n, i, f] = sum_k x[n, i, k] w[ids[n, i], k, f]
  *   MATMUL_EXPERTS_DW  dw[e, a, b] = sum over (n, i) with ids[n, i] = e, in
@@ -144,22 +144,28 @@ static real whole_dot(const whole *w, int j) {
     return y;
 }
 
+/* Columns of b from the offset `at` on as levels. */
+static void whole_panel(const tensor *b, int64_t at, int width,
+                        const whole *w) {
+    const int64_t n_groups = w->n / w->form.group;
+    for (int j = 0; j < width; j++) {
+        const int64_t from = at + j * last_stride(b);
+        quant_levels(b->type,
+                     (const char *)b->data + ar_type_size(b->type, from), w->n,
+                     w->levels + j * w->n, w->scale + j * n_groups,
+                     w->minimum + j * n_groups);
+    }
+}
+
 static void multiply_whole(const op_call *c, int64_t at_a, int64_t at_b,
                            int64_t at_y) {
     const tensor *a = &c->in[0], *b = &c->in[1], *y = &c->out[0];
     const tensor *bias = optional(c, 2);
     const int64_t n_columns = last_dim(b), n_rows = a->dim[a->rank - 2];
     const whole w = whole_of(c);
-    const int64_t n_groups = w.n / w.form.group;
     for (int64_t n = 0; n < n_columns; n += PANEL) {
         const int width = (int)(n_columns - n < PANEL ? n_columns - n : PANEL);
-        for (int j = 0; j < width; j++) {
-            const int64_t from = at_b + (n + j) * last_stride(b);
-            quant_levels(b->type,
-                         (const char *)b->data + ar_type_size(b->type, from),
-                         w.n, w.levels + j * w.n, w.scale + j * n_groups,
-                         w.minimum + j * n_groups);
-        }
+        whole_panel(b, at_b + n * last_stride(b), width, &w);
         for (int64_t m = 0; m < n_rows; m++) {
             round_row(a, at_a + m * a->stride[a->rank - 2], &w);
             const int64_t to = at_y + m * y->stride[y->rank - 2];
@@ -172,6 +178,7 @@ static void multiply_whole(const op_call *c, int64_t at_a, int64_t at_b,
     }
 }
 
+/* Of MATMUL and, whose attribute begins with MATMUL's, MATMUL_EXPERTS. */
 static bool has_levels(const op_call *c) {
     quant_form f;
     const int compute = c->attr->matmul.compute;
@@ -218,9 +225,26 @@ static void expert_panel(const op_call *c, int64_t e, int64_t f, int width) {
     }
 }
 
+/* The same where the sums are of levels. */
+static void expert_whole(const op_call *c, int64_t e, int64_t f, int width) {
+    const tensor *x = &c->in[0], *b = &c->in[1], *ids = &c->in[2];
+    const tensor *y = &c->out[0];
+    const int64_t rows = tensor_count(ids);
+    const whole w = whole_of(c);
+    whole_panel(b, e * b->stride[0] + f * last_stride(b), width, &w);
+    for (int64_t r = 0; r < rows; r++) {
+        if (chosen_id(ids, r) != e) continue;
+        round_row(x, chosen_row(x, ids, r), &w);
+        for (int j = 0; j < width; j++)
+            store(y, row_at(y, r) + (f + j) * last_stride(y), whole_dot(&w, j));
+    }
+}
+
 void REF(MATMUL_EXPERTS)(const op_call *c) {
     const tensor *w = &c->in[1], *ids = &c->in[2], *y = &c->out[0];
     const int64_t n = last_dim(w);
+    void (*const panel)(const op_call *, int64_t, int64_t, int) =
+        has_levels(c) ? expert_whole : expert_panel;
     for (int64_t r = 0, rows = tensor_count(ids); r < rows; r++) {
         const int64_t id = chosen_id(ids, r);
         if (id >= 0 && id < w->dim[0]) continue;
@@ -229,7 +253,7 @@ void REF(MATMUL_EXPERTS)(const op_call *c) {
     }
     for (int64_t e = 0; e < w->dim[0]; e++)
         for (int64_t f = 0; f < n; f += PANEL)
-            expert_panel(c, e, f, (int)(n - f < PANEL ? n - f : PANEL));
+            panel(c, e, f, (int)(n - f < PANEL ? n - f : PANEL));
 }
 
 void REF(MATMUL_EXPERTS_DW)(const op_call *c) {
