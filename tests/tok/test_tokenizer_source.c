@@ -225,8 +225,8 @@ void test_source_spaces(void **state) {
                                         "\xE2\x96\x81",
                                         "a",
                                         "b",
-                                        "\xE2\x96\x81"
-                                        "b",
+                                        ("\xE2\x96\x81"
+                                         "b"),
                                         "  ",
                                         "    "};
     enum { N = sizeof texts / sizeof *texts };
