@@ -17,7 +17,7 @@ typedef struct logits_args {
 
 static const cli_option logits_options[] = {
     {"MODEL", NULL, CLI_MODEL, true, offsetof(logits_args, model), NULL,
-     "a model folder or a run"},
+     "a model folder, a run, or a GGUF file"},
     {"--ids", NULL, CLI_TEXT, true, offsetof(logits_args, ids), "1,2,3",
      "the tokens, T of them"},
     {"--out", "-o", CLI_TEXT, true, offsetof(logits_args, out), "FILE",
@@ -103,7 +103,7 @@ typedef struct grads_args {
 
 static const cli_option grads_options[] = {
     {"MODEL", NULL, CLI_MODEL, true, offsetof(grads_args, model), NULL,
-     "a model folder or a run"},
+     "a model folder, a run, or a GGUF file"},
     {"--batch", NULL, CLI_TEXT, true, offsetof(grads_args, batch), "FILE",
      "JSON: {\"inputs\": [[ids], ...], \"targets\": [[ids], ...]}, rows of one "
      "length; target -1 is not counted"},

@@ -44,8 +44,7 @@ static const cli_option options[] = {
      "threads; default: all processors. The file is the same for any number"},
     {"--check", NULL, CLI_TEXT, false, offsetof(quantize_args, check), "FILE",
      "a text: how far the next-token distributions move from the model's (mean "
-     "KL divergence over its first 4096 tokens); the model needs a "
-     "tokenizer.json"},
+     "KL divergence over its first 4096 tokens); the model needs a tokenizer"},
     {"--json", NULL, CLI_FLAG, false, offsetof(quantize_args, json), NULL,
      "print an object instead of a table"},
     OPTIONS_END,

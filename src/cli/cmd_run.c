@@ -44,7 +44,7 @@ static const run_args defaults = {
 
 static const cli_option options[] = {
     {"MODEL", NULL, CLI_MODEL, true, offsetof(run_args, model), NULL,
-     "a run's folder, or a folder with config.json and safetensors"},
+     "a GGUF file, a Hugging Face folder, or a run's folder"},
     {"PROMPT", NULL, CLI_TEXT, false, offsetof(run_args, prompt), NULL,
      "the text to continue; read from standard input if absent or \"-\""},
     {"--tokens", "-n", CLI_INT, false, offsetof(run_args, n), "N",
@@ -105,8 +105,7 @@ static ar_status prompt_ids(answer *a, const char *prompt, size_t n,
                          "the prompt is not UTF-8: byte %zu is 0x%02x", good,
                          (unsigned char)prompt[good]);
     if (!a->tok)
-        return error_set(err, AR_FORMAT,
-                         "%s: has no tokenizer.json; give --ids",
+        return error_set(err, AR_FORMAT, "%s: has no tokenizer; give --ids",
                          a->args->model);
     const unsigned flags = a->args->no_bos ? 0 : AR_TEMPLATE;
     size_t count;
