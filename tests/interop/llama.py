@@ -52,7 +52,7 @@ def arcane(*words, text=None):
 def arcane_logits(model, ids):
     with tempfile.TemporaryDirectory() as d:
         out = os.path.join(d, "l.safetensors")
-        arcane("debug", "logits", model, "--ids", ",".join(map(str, ids)), "-o", out)
+        arcane("debug", "logits", model, "--ids", ",".join(map(str, ids)), "--exact", "-o", out)
         return load_file(out)["logits"].astype(np.float64)
 
 
@@ -77,7 +77,7 @@ def perplexity(a):
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as f:
         f.write(text)
         f.flush()
-        ours = json.loads(arcane("eval", a.model, f.name, "--seq", str(a.window), "--json"))
+        ours = json.loads(arcane("eval", a.model, f.name, "--seq", str(a.window), "--exact", "--json"))
     p = float(np.exp(nats / n))
     print(f"tokens {n} (ours {ours['tokens']})  perplexity: ours {ours['perplexity']:.4f}  llama.cpp {p:.4f}  "
           f"difference {100 * (ours['perplexity'] / p - 1):+.3f} %")

@@ -73,7 +73,7 @@ def logits(model, ids):
     from safetensors.numpy import load_file
     with tempfile.TemporaryDirectory() as d:
         out = os.path.join(d, "l.safetensors")
-        subprocess.run([ARCANE, "debug", "logits", model, "--ids", ",".join(map(str, ids)), "-o", out], check=True)
+        subprocess.run([ARCANE, "debug", "logits", model, "--ids", ",".join(map(str, ids)), "--exact", "-o", out], check=True)
         x = load_file(out)["logits"].astype(np.float32)
     x = x - x.max(-1, keepdims=True)
     return x - np.log(np.exp(x).sum(-1, keepdims=True))
