@@ -129,7 +129,8 @@ static ar_status report(const plan_args *a, const settings *s, const trainer *t,
                 "scratch", (json_int_t)m.scratch, "buffers",
                 (json_int_t)m.buffers, "total", (json_int_t)m.total),
             err);
-    printf("%s: %.2f M parameters; %lld x %lld tokens", s->preset,
+    printf("%s: %.2f M parameters; %lld x %lld tokens",
+           a->config_file && !a->preset ? a->config_file : s->preset,
            (double)n_params / 1e6, (long long)s->rows, (long long)s->seq);
     if (s->accumulate > 1)
         printf(" x %lld micro-steps", (long long)s->accumulate);
