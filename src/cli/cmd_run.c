@@ -156,6 +156,15 @@ static ar_status open_text(answer *a, ar_error *err) {
     return ar_tokenizer_stream_open(&a->stream, a->tok, flags, err);
 }
 
+/* Rows of the largest step: the prompt's, or a token's and its guesses'.  An
+ * engine compiles a program for 256 and each smaller size, which a short prompt
+ * would wait for and not use. */
+static int64_t most_rows(const answer *a, int64_t usual) {
+    const int64_t guesses = a->args->guess.most;
+    if (a->n_prompt >= usual || guesses >= usual) return usual;
+    return a->n_prompt > guesses ? a->n_prompt : guesses + 1;
+}
+
 static ar_status open_all(answer *a, ar_error *err) {
     const run_args *args = a->args;
     const double start = clock_now();
@@ -177,6 +186,7 @@ static ar_status open_all(answer *a, ar_error *err) {
     engine_options o;
     TRY(engine_args_read(&o, &args->on, &args->run, err));
     o.max_sessions = 1;
+    o.max_rows = most_rows(a, o.max_rows);
     const int64_t n_ctx = a->model->config.n_ctx;
     o.max_tokens = a->n < n_ctx - a->n_prompt ? a->n_prompt + a->n : n_ctx;
     TRY(engine_open(&a->engine, a->model, &o, err));

@@ -248,7 +248,7 @@ static ar_status end_of_hop(download_state *d, slot *s, CURLcode code,
     if (s->verdict != ANSWER_GOOD) return judge(d, s, err);
     if (is_hopeless(d, code))
         return error_set(err, AR_IO, "%.100s: %s", s->request.url,
-                         curl_easy_strerror(code));
+                         hub_curl.easy_strerror(code));
     if (status && status != 200 && status != 206) {
         ar_error why = {0};
         const ar_status followed = http_follow(&s->request, &again, &why);
@@ -256,7 +256,8 @@ static ar_status end_of_hop(download_state *d, slot *s, CURLcode code,
             return error_set(err, followed, "%s", why.message);
         return again ? AR_OK : bad_status(d, s, err);
     }
-    if (code != CURLE_OK) return mishap(d, s, curl_easy_strerror(code), 0, err);
+    if (code != CURLE_OK)
+        return mishap(d, s, hub_curl.easy_strerror(code), 0, err);
     answer_look(s);
     if (s->verdict != ANSWER_GOOD) return judge(d, s, err);
     return end_of_answer(d, s, err);
@@ -267,10 +268,10 @@ static ar_status end_of_hop(download_state *d, slot *s, CURLcode code,
 static ar_status take_results(download_state *d, ar_error *err) {
     int left;
     const CURLMsg *m;
-    while ((m = curl_multi_info_read(d->job->client->multi, &left))) {
+    while ((m = hub_curl.multi_info_read(d->job->client->multi, &left))) {
         char *owner = NULL;
         if (m->msg != CURLMSG_DONE) continue;
-        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &owner);
+        hub_curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &owner);
         http_request *r = (http_request *)(void *)owner;
         TRY(end_of_hop(d, r->ctx, m->data.result, err));
     }
@@ -288,13 +289,13 @@ static ar_status fetch_all(download_state *d, ar_error *err) {
         int running;
         if (download_stopped(d)) return error_set(err, AR_CANCELLED, "stopped");
         TRY(start_slots(d, err));
-        if (curl_multi_perform(multi, &running) != CURLM_OK)
+        if (hub_curl.multi_perform(multi, &running) != CURLM_OK)
             return error_set(err, AR_NOMEM, "out of memory for requests");
         TRY(take_results(d, err));
         TRY(part_file_sum(d, 1 << 22, err));
         download_show(d, false);
         if (clock_now() - d->saved > SAVE_SECONDS) TRY(part_file_save(d, err));
-        if (!is_complete(d)) curl_multi_poll(multi, NULL, 0, 50, NULL);
+        if (!is_complete(d)) hub_curl.multi_poll(multi, NULL, 0, 50, NULL);
     }
     return AR_OK;
 }

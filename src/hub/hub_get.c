@@ -26,14 +26,14 @@ static ar_status finish_hop(http_request *r, CURLcode *code,
     for (;;) {
         int running, left;
         if (stop && stop(ctx)) return error_set(err, AR_CANCELLED, "stopped");
-        if (curl_multi_perform(r->client->multi, &running) != CURLM_OK)
+        if (hub_curl.multi_perform(r->client->multi, &running) != CURLM_OK)
             return error_set(err, AR_NOMEM, "out of memory for a request");
-        const CURLMsg *m = curl_multi_info_read(r->client->multi, &left);
+        const CURLMsg *m = hub_curl.multi_info_read(r->client->multi, &left);
         if (m && m->msg == CURLMSG_DONE) {
             *code = m->data.result;
             return AR_OK;
         }
-        curl_multi_poll(r->client->multi, NULL, 0, 100, NULL);
+        hub_curl.multi_poll(r->client->multi, NULL, 0, 100, NULL);
     }
 }
 
@@ -51,7 +51,7 @@ static ar_status run(http_request *r, reader *b, bool (*stop)(void *ctx),
         if (code != CURLE_OK && r->skipped == 0) {
             r->head.status = 0;
             return error_set(err, AR_IO, "%.100s: %s", r->url,
-                             curl_easy_strerror(code));
+                             hub_curl.easy_strerror(code));
         }
         TRY(http_follow(r, &again, err));
     }

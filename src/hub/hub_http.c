@@ -2,7 +2,6 @@
 #include "hub/hub_http.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +34,8 @@ static bool is_http(const char *url) { return !strncasecmp(url, "http://", 7); }
 
 /* ---- the client ---- */
 
-static void start_curl(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
-
 ar_status http_open(http_client *c, const char *endpoint, const char *token,
                     int stall, ar_error *err) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     *c = (http_client){.stall = stall};
     c->certificates = getenv("SSL_CERT_FILE");
     if (c->certificates && !*c->certificates) c->certificates = NULL;
@@ -50,14 +46,14 @@ ar_status http_open(http_client *c, const char *endpoint, const char *token,
                          endpoint);
     memcpy(c->origin, endpoint, n);
     snprintf(c->token, sizeof c->token, "%s", token);
-    pthread_once(&once, start_curl);
-    c->multi = curl_multi_init();
+    TRY(hub_curl_start(err));
+    c->multi = hub_curl.multi_init();
     if (!c->multi) return error_set(err, AR_NOMEM, "out of memory");
     return AR_OK;
 }
 
 void http_close(http_client *c) {
-    if (c->multi) curl_multi_cleanup(c->multi);
+    if (c->multi) hub_curl.multi_cleanup(c->multi);
     *c = (http_client){.multi = NULL};
 }
 
@@ -79,7 +75,7 @@ static size_t on_body(char *p, size_t one, size_t n, void *ctx) {
 }
 
 static bool add_header(http_request *r, const char *line) {
-    struct curl_slist *grown = curl_slist_append(r->headers, line);
+    struct curl_slist *grown = hub_curl.slist_append(r->headers, line);
     if (grown) r->headers = grown;
     return grown != NULL;
 }
@@ -105,35 +101,35 @@ static bool aim(http_request *r) {
     const http_client *c = r->client;
     const bool known = c->token[0] && http_same_origin(r->url, c->origin);
     CURL *e = r->easy;
-    return curl_easy_setopt(e, CURLOPT_URL, r->url) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_HTTPAUTH,
-                            known ? CURLAUTH_BEARER : CURLAUTH_BASIC) ==
+    return hub_curl.easy_setopt(e, CURLOPT_URL, r->url) == CURLE_OK &&
+           hub_curl.easy_setopt(e, CURLOPT_HTTPAUTH,
+                                known ? CURLAUTH_BEARER : CURLAUTH_BASIC) ==
                CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER,
-                            known ? c->token : NULL) == CURLE_OK;
+           hub_curl.easy_setopt(e, CURLOPT_XOAUTH2_BEARER,
+                                known ? c->token : NULL) == CURLE_OK;
 }
 
 static bool set_options(http_request *r) {
     CURL *e = r->easy;
-    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    hub_curl.easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    hub_curl.easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     /* HTTP/2 would send all ranges over one connection */
-    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_head);
-    curl_easy_setopt(e, CURLOPT_HEADERDATA, r);
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(e, CURLOPT_WRITEDATA, r);
-    curl_easy_setopt(e, CURLOPT_PRIVATE, r);
-    curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 1L << 18);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)r->client->stall);
+    hub_curl.easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    hub_curl.easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    hub_curl.easy_setopt(e, CURLOPT_HEADERFUNCTION, on_head);
+    hub_curl.easy_setopt(e, CURLOPT_HEADERDATA, r);
+    hub_curl.easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    hub_curl.easy_setopt(e, CURLOPT_WRITEDATA, r);
+    hub_curl.easy_setopt(e, CURLOPT_PRIVATE, r);
+    hub_curl.easy_setopt(e, CURLOPT_BUFFERSIZE, 1L << 18);
+    hub_curl.easy_setopt(e, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
+    hub_curl.easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    hub_curl.easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)r->client->stall);
     if (r->client->certificates)
-        curl_easy_setopt(e, CURLOPT_CAINFO, r->client->certificates);
-    return curl_easy_setopt(e, CURLOPT_USERAGENT, "arcane/" AR_VERSION) ==
+        hub_curl.easy_setopt(e, CURLOPT_CAINFO, r->client->certificates);
+    return hub_curl.easy_setopt(e, CURLOPT_USERAGENT, "arcane/" AR_VERSION) ==
                CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->headers) == CURLE_OK;
+           hub_curl.easy_setopt(e, CURLOPT_HTTPHEADER, r->headers) == CURLE_OK;
 }
 
 ar_status http_start_range(http_request *r, http_client *c, const char *url,
@@ -145,9 +141,9 @@ ar_status http_start_range(http_request *r, http_client *c, const char *url,
     r->skipped = 0;
     http_head_begin(&r->head);
     snprintf(r->url, sizeof r->url, "%s", url);
-    r->easy = curl_easy_init();
+    r->easy = hub_curl.easy_init();
     if (r->easy && set_headers(r, range, etag) && set_options(r) && aim(r) &&
-        curl_multi_add_handle(c->multi, r->easy) == CURLM_OK)
+        hub_curl.multi_add_handle(c->multi, r->easy) == CURLM_OK)
         return AR_OK;
     http_end(r);
     return error_set(err, AR_NOMEM, "out of memory for a request");
@@ -160,10 +156,10 @@ ar_status http_start(http_request *r, http_client *c, const char *url,
 
 void http_end(http_request *r) {
     if (r->easy) {
-        curl_multi_remove_handle(r->client->multi, r->easy);
-        curl_easy_cleanup(r->easy);
+        hub_curl.multi_remove_handle(r->client->multi, r->easy);
+        hub_curl.easy_cleanup(r->easy);
     }
-    curl_slist_free_all(r->headers);
+    if (r->headers) hub_curl.slist_free_all(r->headers);
     r->easy = NULL;
     r->headers = NULL;
 }
@@ -184,7 +180,7 @@ ar_status http_follow(http_request *r, bool *again, ar_error *err) {
     char *next = NULL;
     *again = false;
     if (!is_redirect(r->head.status)) return AR_OK;
-    curl_easy_getinfo(r->easy, CURLINFO_REDIRECT_URL, &next);
+    hub_curl.easy_getinfo(r->easy, CURLINFO_REDIRECT_URL, &next);
     if (!next || !is_plain(next) || strlen(next) >= sizeof r->url ||
         (!is_https(next) && !is_http(next)))
         return error_set(err, AR_FORMAT,
@@ -198,8 +194,9 @@ ar_status http_follow(http_request *r, bool *again, ar_error *err) {
                          r->url, r->hops);
     snprintf(r->url, sizeof r->url, "%s", next);
     r->head.status = 0;
-    curl_multi_remove_handle(r->client->multi, r->easy);
-    if (!aim(r) || curl_multi_add_handle(r->client->multi, r->easy) != CURLM_OK)
+    hub_curl.multi_remove_handle(r->client->multi, r->easy);
+    if (!aim(r) ||
+        hub_curl.multi_add_handle(r->client->multi, r->easy) != CURLM_OK)
         return error_set(err, AR_NOMEM, "out of memory for a request");
     *again = true;
     return AR_OK;
@@ -207,7 +204,8 @@ ar_status http_follow(http_request *r, bool *again, ar_error *err) {
 
 double http_retry_after(const http_request *r) {
     curl_off_t seconds = 0;
-    if (curl_easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &seconds) != CURLE_OK)
+    if (hub_curl.easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &seconds) !=
+        CURLE_OK)
         return 0;
     return seconds > 0 ? (double)seconds : 0;
 }

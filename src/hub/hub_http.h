@@ -8,14 +8,13 @@
 #ifndef HUB_HUB_HTTP_H
 #define HUB_HUB_HTTP_H
 
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/sha256.h"
-
 #include "arcane/status.h"
+#include "base/sha256.h"
+#include "hub/hub_curl.h"
 
 /* What the headers of an answer say; numbers are -1 where they do not. */
 typedef struct http_head {
@@ -43,7 +42,8 @@ typedef struct http_client {
     int stall; /* seconds without a byte that break a connection */
 } http_client;
 
-/* Errors: AR_NOMEM, AR_USAGE (an endpoint that is no URL). */
+/* Errors: AR_NOMEM, AR_USAGE (an endpoint that is no URL), AR_UNSUPPORTED
+ * (there is no libcurl). */
 ar_status http_open(http_client *c, const char *endpoint, const char *token,
                     int stall, ar_error *err);
 void http_close(http_client *c);

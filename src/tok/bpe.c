@@ -18,26 +18,27 @@ ar_status bpe_open(bpe *b, int32_t n_merges, ar_error *err) {
 }
 
 void bpe_add(bpe *b, int32_t left, int32_t right, int32_t rank, int32_t id) {
-    bpe_merge *known = (bpe_merge *)bpe_find(b, left, right);
-    if (!known) {
-        const uint64_t key = bpe_key(left, right);
-        size_t i = (size_t)(key * 0x9E3779B97F4A7C15u >> 32) & (b->n_slots - 1);
-        while (b->slots[i].key) i = (i + 1) & (b->n_slots - 1);
-        known = &b->slots[i];
-        known->key = key;
-        b->n_merges++;
-    }
-    known->rank = rank;
-    known->id = id;
+    const uint64_t key = bpe_key(left, right);
+    size_t i = bpe_slot(b, key);
+    while (b->slots[i].key && b->slots[i].key != key)
+        i = (i + 1) & (b->n_slots - 1);
+    b->n_merges += !b->slots[i].key;
+    b->slots[i] = (bpe_merge){key, rank, id};
 }
 
+/* The tokens of one character each: of equal ones the last, as in the index. */
 static ar_status find_chars(bpe *b, const vocab *v, ar_error *err) {
     b->char_id = mem_new(int32_t, BPE_CHARS);
     if (!b->char_id)
         return error_set(err, AR_NOMEM, "out of memory for a vocabulary");
-    for (uint32_t cp = 0; cp < BPE_CHARS; cp++) {
-        char bytes[4];
-        b->char_id[cp] = vocab_find(v, bytes, (size_t)utf8_encode(cp, bytes));
+    for (uint32_t cp = 0; cp < BPE_CHARS; cp++) b->char_id[cp] = -1;
+    for (int32_t id = 0; id < v->n; id++) {
+        const token *t = &v->tokens[id];
+        if (!vocab_is_found(t) || !t->size || t->size > 3) continue;
+        const unsigned char *p = (const unsigned char *)vocab_bytes(v, id);
+        uint32_t cp;
+        if (utf8_decode(p, p + t->size, &cp) == (int)t->size)
+            b->char_id[cp] = id;
     }
     return AR_OK;
 }

@@ -48,11 +48,20 @@ static inline uint64_t bpe_key(int32_t left, int32_t right) {
     return ((uint64_t)left << 24 | (uint64_t)right) + 1;
 }
 
+static inline size_t bpe_slot(const bpe *b, uint64_t key) {
+    return (size_t)(key * 0x9E3779B97F4A7C15u >> 32) & (b->n_slots - 1);
+}
+
+/* Fetch ahead of bpe_add: the table is larger than near caches. */
+static inline void bpe_touch(const bpe *b, int32_t left, int32_t right) {
+    __builtin_prefetch(&b->slots[bpe_slot(b, bpe_key(left, right))], 1);
+}
+
 /* The merge of a pair, or NULL. */
 static inline const bpe_merge *bpe_find(const bpe *b, int32_t left,
                                         int32_t right) {
     const uint64_t key = bpe_key(left, right);
-    size_t i = (size_t)(key * 0x9E3779B97F4A7C15u >> 32) & (b->n_slots - 1);
+    size_t i = bpe_slot(b, key);
     for (; b->slots[i].key; i = (i + 1) & (b->n_slots - 1))
         if (b->slots[i].key == key) return &b->slots[i];
     return NULL;

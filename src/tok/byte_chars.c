@@ -30,6 +30,10 @@ long byte_chars_decode(const char *s, size_t n, char *out) {
     const unsigned char *p = (const unsigned char *)s, *end = p + n;
     long count = 0;
     while (p < end) {
+        if (*p >= N_LOW && *p < FIRST_HIGH) {
+            out[count++] = (char)*p++;
+            continue;
+        }
         uint32_t cp;
         const int k = utf8_decode(p, end, &cp), b = k ? byte_of(cp) : -1;
         if (b < 0) return -1;

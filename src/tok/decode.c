@@ -28,6 +28,16 @@ static bool starts_with(const char *p, size_t n, const char *what, size_t k) {
     return n >= k && !memcmp(p, what, k);
 }
 
+/* Is `what` in p[0..n)? */
+static bool has_text(const char *p, size_t n, const char *what, size_t k) {
+    const char *end = p + n;
+    while (p < end && (p = memchr(p, *what, (size_t)(end - p)))) {
+        if (starts_with(p, (size_t)(end - p), what, k)) return true;
+        p++;
+    }
+    return false;
+}
+
 /* Append p[0..n) with `to` for every `from`. */
 static void add_replaced(text *out, const char *p, size_t n, const char *from,
                          const char *to) {
@@ -76,6 +86,10 @@ void decode_sentencepiece(decode_run *r, int step, const char *p, size_t n) {
         r->at[step].done = !s->squeeze;
     }
     r->at[step].done |= n > 0;
+    if (!has_text(p, n, s->from, k)) {
+        decode_next(r, step, p, n);
+        return;
+    }
     text_clear(&r->at[step].room);
     add_replaced(&r->at[step].room, p, n, s->from, " ");
     next_room(r, step);

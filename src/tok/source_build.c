@@ -1,7 +1,6 @@
 /* source_build.c - a tokenizer out of the metadata of a model file. */
 #include "tok/source_build.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -131,33 +130,6 @@ static ar_status check_scores(const tokenizer_source *s, ar_error *err) {
     return AR_OK;
 }
 
-typedef struct scored {
-    float score;
-    int32_t id;
-} scored;
-
-static int by_score(const void *a, const void *b) {
-    const scored *x = a, *y = b;
-    return (x->score < y->score) - (x->score > y->score);
-}
-
-/* The better the score the lower the rank; equals share one. */
-static ar_status rank_scores(const tokenizer_source *s, int32_t *ranks,
-                             ar_error *err) {
-    scored *list = mem_new(scored, s->n_tokens);
-    if (!list) return no_memory(err);
-    for (size_t i = 0; i < s->n_tokens; i++)
-        list[i] = (scored){s->scores[i], (int32_t)i};
-    qsort(list, s->n_tokens, sizeof *list, by_score);
-    int32_t rank = 0;
-    for (size_t i = 0; i < s->n_tokens; i++) {
-        rank += i && list[i].score < list[i - 1].score;
-        ranks[list[i].id] = rank;
-    }
-    mem_free(list);
-    return AR_OK;
-}
-
 /* "llama": BPE over characters, the pair of the best score first. */
 ar_status source_build_bpe(ar_tokenizer *tok, const tokenizer_source *s,
                            ar_error *err) {
@@ -165,7 +137,7 @@ ar_status source_build_bpe(ar_tokenizer *tok, const tokenizer_source *s,
     TRY(add_pieces(tok, s, s->squeeze_spaces > 0, err));
     int32_t *ranks = mem_new(int32_t, s->n_tokens);
     if (!ranks) return no_memory(err);
-    ar_status status = rank_scores(s, ranks, err);
+    ar_status status = source_rank(s, ranks, err);
     if (status == AR_OK) status = source_add_pairs(tok, ranks, true, err);
     mem_free(ranks);
     TRY(status);

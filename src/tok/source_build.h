@@ -10,6 +10,10 @@
 ar_status source_add_special(ar_tokenizer *tok, int32_t id, source_text name,
                              bool special, ar_error *err);
 
+/* ranks [n_tokens]: 0 for the best of the finite scores; equals share one.
+ * Errors: AR_NOMEM. */
+ar_status source_rank(const tokenizer_source *s, int32_t *ranks, ar_error *err);
+
 /* Every pair of tokens whose bytes together are a token becomes a merge, of
  * rank ranks[id]; with `chars` cuts are between characters only.  Ids that are
  * not of the model are left out.  Errors: AR_NOMEM, AR_RANGE. */

@@ -70,6 +70,20 @@ static ar_status add_token(ar_tokenizer *tok, const tokenizer_source *s,
     return vocab_set(&tok->vocab, id, room->data, room->size, TOKEN_MODEL, err);
 }
 
+/* The tokens of the first n bytes, of the others and of all, or -1. */
+static void find_parts(const vocab *v, const text *t, size_t n, int32_t *left,
+                       int32_t *right, int32_t *all) {
+    const uint64_t l = vocab_hash(t->data, n),
+                   r = vocab_hash(t->data + n, t->size - n),
+                   a = vocab_hash(t->data, t->size);
+    vocab_touch(v, l);
+    vocab_touch(v, r);
+    vocab_touch(v, a);
+    *left = vocab_find_hashed(v, t->data, n, l);
+    *right = vocab_find_hashed(v, t->data + n, t->size - n, r);
+    *all = vocab_find_hashed(v, t->data, t->size, a);
+}
+
 /* "left right"; a space can stand for itself only at the very start. */
 static ar_status add_merge(ar_tokenizer *tok, source_text m, int32_t rank,
                            text *room, ar_error *err) {
@@ -84,10 +98,8 @@ static ar_status add_merge(ar_tokenizer *tok, source_text m, int32_t rank,
             add_decoded(room, (source_text){space + 1,
                                             (size_t)(m.p + m.n - space) - 1});
     TRY(text_status(room, err));
-    const int32_t left = known ? vocab_find(v, room->data, n) : -1,
-                  right = known ? vocab_find(v, room->data + n, room->size - n)
-                                : -1,
-                  id = known ? vocab_find(v, room->data, room->size) : -1;
+    int32_t left = -1, right = -1, id = -1;
+    if (known) find_parts(v, room, n, &left, &right, &id);
     if (left < 0 || right < 0 || id < 0)
         return error_set(err, AR_FORMAT,
                          "merge number %d, \"%.*s\", is not of two tokens that "

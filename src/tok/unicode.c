@@ -56,16 +56,34 @@ static uint32_t block_bits(uint32_t block, const kind_test *t) {
     return bits;
 }
 
-static void add_kinds(code_set *s, const kind_test *t) {
+/* What has it of the 512 code points from cp on; how many that are. */
+static int add_group(code_set *s, uint32_t cp, const kind_test *t) {
     uint32_t known = UINT32_MAX, bits = 0;
-    for (uint32_t cp = 0; cp < UNICODE_COUNT; cp += 16) {
+    int n = 0;
+    for (const uint32_t end = cp + 512; cp < end; cp += 16) {
         const uint32_t block = unicode_block(cp);
         if (block != known) bits = block_bits(known = block, t);
+        n += __builtin_popcount(bits);
         if (bits == 0xFFFF)
             code_set_add(s, cp, cp + 15);
         else
             for (uint32_t i = 0; i < 16; i++)
                 if (bits >> i & 1) code_set_add(s, cp + i, cp + i);
+    }
+    return n;
+}
+
+/* Most groups lie in long runs of one that has all or none. */
+static void add_kinds(code_set *s, const kind_test *t) {
+    int even = -1, n = 0;
+    for (uint32_t cp = 0; cp < UNICODE_COUNT; cp += 512) {
+        const int group = unicode_first[cp >> 9];
+        if (group != even) {
+            n = add_group(s, cp, t);
+            even = n == 0 || n == 512 ? group : -1;
+        } else if (n) {
+            code_set_add(s, cp, cp + 511);
+        }
     }
 }
 

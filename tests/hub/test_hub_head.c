@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "hub/hub_cache.h"
+#include "hub/hub_curl.h"
 #include "hub/hub_http.h"
 #include "hub/hub_part.h"
 #include "tests/test.h"
@@ -236,4 +237,22 @@ void test_hub_pulled_damaged(void **state) {
         "{\"source\": \"s\", \"files\": [" ROW("x", "1") "]}";
     assert_ok(pulled_parse(&p, "list", good, strlen(good), err));
     pulled_close(&p);
+}
+
+void test_hub_curl_missing(void **state) {
+    (void)state;
+    static const char *const absent[] = {"libno-such-thing.so.9", NULL};
+    /* what is loaded already, and has no such functions */
+    static const char *const other[] = {"libjansson.so.4", "libjansson.4.dylib",
+                                        NULL};
+    curl_calls calls = {.easy_init = NULL};
+    ar_error err;
+    assert_int_equal(hub_curl_load(&calls, absent, &err), AR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "libno-such-thing.so.9"));
+    assert_int_equal(hub_curl_load(&calls, other, &err), AR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "curl_"));
+    assert_null(calls.easy_init); /* written on success only */
+    assert_int_equal(hub_curl_start(&err), AR_OK);
+    assert_int_equal(hub_curl_start(&err), AR_OK);
+    assert_string_equal(hub_curl.easy_strerror(CURLE_OK), "No error");
 }

@@ -273,3 +273,68 @@ void test_source_spaces(void **state) {
     }
     ar_tokenizer_close(tok);
 }
+
+/* Ranks against their definition: how many different scores are better. */
+void test_source_ranks(void **state) {
+    (void)state;
+    enum { N = 1500 };
+    static const float rare[] = {0.0F, -0.0F, 1e-42F, -1e-42F, 9e29F, -9e29F};
+    float scores[N], different[N];
+    int32_t ranks[N];
+    int n_different = 0;
+    uint32_t seed = 7;
+    for (int i = 0; i < N; i++) {
+        seed = seed * 1664525 + 1013904223;
+        scores[i] = seed >> 30 ? (float)(int32_t)(seed >> 8 & 0xFFF) - 2000.5F
+                               : rare[(seed >> 8) % 6];
+        if (i % 7 == 0) scores[i] *= 1e-3F;
+        int k = 0;
+        while (k < n_different && different[k] != scores[i]) k++;
+        if (k == n_different) different[n_different++] = scores[i];
+    }
+    const tokenizer_source s = {.n_tokens = N, .scores = scores};
+    assert_int_equal(source_rank(&s, ranks, NULL), AR_OK);
+    for (int i = 0; i < N; i++) {
+        int better = 0;
+        for (int k = 0; k < n_different; k++)
+            better += different[k] > scores[i];
+        assert_int_equal(ranks[i], better);
+    }
+}
+
+/* Tokens of up to 100 letters, each a letter longer than the one before: all
+ * cuts of the longest are looked at, and any text is as few as can be. */
+void test_source_long(void **state) {
+    (void)state;
+    enum { LONGEST = 100, N = LONGEST + 2 };
+    static char letters[LONGEST];
+    source_text tokens[N] = {{"<unk>", 5}, {"\xE2\x96\x81", 3}};
+    int32_t types[N] = {SOURCE_UNKNOWN, SOURCE_NORMAL};
+    float scores[N] = {0};
+    memset(letters, 'a', sizeof letters);
+    for (int i = 1; i <= LONGEST; i++) {
+        tokens[i + 1] = (source_text){letters, (size_t)i};
+        types[i + 1] = SOURCE_NORMAL;
+        scores[i + 1] = (float)i; /* the longest first */
+    }
+    tokenizer_source s = tokenizer_source_default();
+    s.model = "llama";
+    s.tokens = tokens;
+    s.n_tokens = N;
+    s.types = types;
+    s.scores = scores;
+    s.unknown = 0;
+    s.add_bos = s.add_eos = s.add_space_prefix = 0;
+    ar_tokenizer *tok = NULL;
+    assert_int_equal(tokenizer_from_source(&tok, &s, NULL), AR_OK);
+    /* n letters are cut in n - 1 ways, each into two tokens */
+    assert_int_equal(tok->bpe.n_merges, LONGEST * (LONGEST - 1) / 2);
+    for (int i = 2; i <= LONGEST; i++)
+        for (int at = 1; at < i; at++) {
+            const bpe_merge *m = bpe_find(&tok->bpe, at + 1, i - at + 1);
+            assert_non_null(m);
+            assert_int_equal(m->id, i + 1);
+            assert_int_equal(m->rank, LONGEST - i);
+        }
+    ar_tokenizer_close(tok);
+}
