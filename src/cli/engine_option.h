@@ -22,8 +22,9 @@ typedef struct engine_args {
      "or one for each; default: f32, on reference-f64 f64"},                   \
     {                                                                          \
         "--exact", NULL, CLI_FLAG, false, offsetof(args, run.exact), NULL,     \
-            "keep activations in f32 where weights are quantised; else they "  \
-            "are rounded to 8 bits, which is several times faster"             \
+            "keep activations in f32 where the weights of a GGUF file are "    \
+            "quantised; else they are rounded to 8 bits, which is several "    \
+            "times faster"                                                     \
     }
 
 /* The defaults of an engine but for what the options say.  Errors: AR_USAGE.

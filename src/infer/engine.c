@@ -69,7 +69,8 @@ static ar_status open_device(engine *e, ar_error *err) {
                          e->opt.device);
     e->matmul.compute = e->type;
     e->matmul.exact = 1;
-    e->matmul.act8 = !e->opt.exact && e->type == AR_F32;
+    /* Folders give what transformers gives; GGUF files are made for this. */
+    e->matmul.act8 = !e->opt.exact && e->type == AR_F32 && e->m->config.gguf;
     return e->be->open(0, &o, &e->dev, err);
 }
 

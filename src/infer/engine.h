@@ -31,8 +31,8 @@ typedef struct engine_options {
     /* Of keys and values in the cache: f32, f16, bf16, q8_0; AR_NONE = that of
      * activations.  Keys are read back from it, also those just written. */
     ar_type k_type, v_type;
-    bool exact; /* activations stay f32 before weights in blocks,
-                   where they else are rounded to 8 bits; always in
+    bool exact; /* activations stay f32 before the blocks of a GGUF file, where
+                   they else are rounded to 8 bits; always in folders and in
                    "reference-f64" */
 } engine_options;
 engine_options engine_options_default(void);

@@ -225,7 +225,7 @@ done
 refuses "no such model" 1 'missing' "$a" run missing x
 refuses "no model" 1 'folder' "$a" run folder x
 refuses "a file as model" 1 'corpus.txt' "$a" run corpus.txt x
-refuses "no tokenizer" 1 'tokenizer.json' "$a" run "$models/gpt2" x
+refuses "no tokenizer" 1 'has no tokenizer' "$a" run "$models/gpt2" x
 refuses "empty prompt" 2 'prompt' "$a" run run ''
 refuses "prompt and ids" 2 '--ids' "$a" run run x --ids 1
 refuses "long prompt" 1 '121 tokens.*96' "$a" run "$models/gpt2" --ids "$many"
