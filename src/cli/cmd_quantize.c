@@ -76,16 +76,9 @@ static void show(void *ctx, double done) {
 /* ---- the check ---- */
 
 /* log of the sum of exponentials of x [n] */
-static double log_sum(const double *x, int64_t n) {
-    double most = x[0], sum = 0;
-    for (int64_t i = 1; i < n; i++) most = x[i] > most ? x[i] : most;
-    for (int64_t i = 0; i < n; i++) sum += exp(x[i] - most);
-    return most + log(sum);
-}
-
 /* Sum p (log p - log q) of two rows of logits [n]. */
 static double divergence(const double *x, const double *y, int64_t n) {
-    const double a = log_sum(x, n), b = log_sum(y, n);
+    const double a = score_log_sum(x, n), b = score_log_sum(y, n);
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
         sum += exp(x[i] - a) * ((x[i] - a) - (y[i] - b));

@@ -46,12 +46,15 @@ void scorer_close(scorer *s) {
 
 void scorer_rewind(scorer *s, int64_t n) { session_rewind(s->s, n); }
 
+double score_log_sum(const double *x, int64_t n) {
+    double most = x[0], sum = 0;
+    for (int64_t i = 1; i < n; i++) most = x[i] > most ? x[i] : most;
+    for (int64_t i = 0; i < n; i++) sum += exp(x[i] - most);
+    return most + log(sum);
+}
+
 static double log_p(const double *x, int64_t n, int32_t id) {
-    double max = x[0], sum = 0;
-    for (int64_t i = 1; i < n; i++)
-        if (x[i] > max) max = x[i];
-    for (int64_t i = 0; i < n; i++) sum += exp(x[i] - max);
-    return x[id] - max - log(sum);
+    return x[id] - score_log_sum(x, n);
 }
 
 /* At most s->rows tokens; those no one asks about need no logits. */

@@ -4,6 +4,10 @@
 
 #include "infer/engine.h"
 
+/* log of the sum of exp over logits x [n]: what log-probabilities are less by.
+ */
+double score_log_sum(const double *x, int64_t n);
+
 typedef struct scorer scorer;
 
 /* The engine is borrowed until scorer_close; it needs a free session.  Errors:

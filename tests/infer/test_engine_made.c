@@ -6,37 +6,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "infer/infer.h"
+#include "tests/infer/made_model.h"
 #include "tests/model/golden_io.h"
 
 enum { T = 50, SLOT_WEIGHTS = 0, SLOT_IDS, SLOT_LOGITS, N_SLOTS };
-
-/* A model folder with every weight drawn, also those that start at 0. */
-static void make_folder(const char *folder, const char *config) {
-    char path[600];
-    model_config c;
-    param_list p;
-    st_writer *w;
-    assert_ok(config_parse(&c, config, strlen(config), err));
-    assert_ok(file_join(path, sizeof path, folder, "config.json", err));
-    assert_ok(file_replace(path, config, strlen(config), err));
-    assert_ok(params_build(&p, &c, AR_F32, err));
-    assert_ok(file_join(path, sizeof path, folder, "model.safetensors", err));
-    assert_ok(st_create(&w, path, err));
-    for (int i = 0; i < p.n; i++)
-        st_declare(w, p.spec[i].name, AR_F32, &p.spec[i].shape);
-    for (int i = 0; i < p.n; i++) {
-        param_spec *s = &p.spec[i];
-        const size_t size = 4 * (size_t)shape_count(&s->shape);
-        void *data = mem_alloc(size);
-        s->init = INIT_NORMAL;
-        s->init_scale = 0.3;
-        params_init(s, AR_F32, 7, data);
-        st_data(w, data, size);
-        mem_free(data);
-    }
-    assert_ok(st_commit(w, err));
-    params_close(&p);
-}
 
 /* Logits [T, V] of the training graph, in double. */
 static void train_logits(const model *m, const int32_t *ids, double *out) {
@@ -128,7 +101,7 @@ static void check_made(const char *config) {
     char folder[400];
     model *m;
     snprintf(folder, sizeof folder, "%s", test_folder());
-    make_folder(folder, config);
+    made_model(folder, config, 0.3);
     assert_ok(model_open(&m, folder, err));
     for (int i = 0; i < T; i++) ids[i] = (i * i * 7 + i) % 96;
     double *want = mem_new(double, T * m->config.n_vocab);
@@ -195,7 +168,7 @@ void test_engine_made_dynamic_rope(void **state) {
     check_made(config); /* within its context it is as unscaled */
     snprintf(config, sizeof config, text, 32);
     snprintf(folder, sizeof folder, "%s", test_folder());
-    make_folder(folder, config);
+    made_model(folder, config, 0.3);
     model *m;
     engine *e;
     assert_ok(model_open(&m, folder, err));

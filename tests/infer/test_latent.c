@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "tests/infer/golden_engine.h"
+#include "tests/infer/made_model.h"
 #include "tests/infer/step_tokens.h"
 
 enum { V = 160, N = 60 };
@@ -127,43 +128,16 @@ void test_latent_gguf_split(void **state) {
     model_close(m);
 }
 
-/* A folder with weights drawn: wide enough for blocks of 32, and more heads
- * than attention takes at a time. */
-static void make_wide(const char *folder) {
-    static const char config[] =
-        "{\"model_type\": \"kimi_k2\", \"vocab_size\": 160, "
-        "\"max_position_embeddings\": 64, \"num_hidden_layers\": 2, "
-        "\"hidden_size\": 64, \"num_attention_heads\": 36, "
-        "\"num_key_value_heads\": 36, \"intermediate_size\": 64, "
-        "\"q_lora_rank\": 32, \"kv_lora_rank\": 64, \"qk_nope_head_dim\": 32, "
-        "\"qk_rope_head_dim\": 32, \"v_head_dim\": 32, "
-        "\"first_k_dense_replace\": 2}";
-    char path[600];
-    model_config c;
-    param_list p;
-    st_writer *w;
-    assert_ok(config_parse(&c, config, strlen(config), err));
-    assert_ok(file_make_folder(folder, err));
-    assert_ok(file_join(path, sizeof path, folder, "config.json", err));
-    assert_ok(file_replace(path, config, strlen(config), err));
-    assert_ok(params_build(&p, &c, AR_F32, err));
-    assert_ok(file_join(path, sizeof path, folder, "model.safetensors", err));
-    assert_ok(st_create(&w, path, err));
-    for (int i = 0; i < p.n; i++)
-        st_declare(w, p.spec[i].name, AR_F32, &p.spec[i].shape);
-    for (int i = 0; i < p.n; i++) {
-        param_spec *s = &p.spec[i];
-        const size_t size = 4 * (size_t)shape_count(&s->shape);
-        void *data = mem_alloc(size);
-        s->init = INIT_NORMAL;
-        s->init_scale = 0.15;
-        params_init(s, AR_F32, 7, data);
-        st_data(w, data, size);
-        mem_free(data);
-    }
-    assert_ok(st_commit(w, err));
-    params_close(&p);
-}
+/* Wide enough for blocks of 32, and more heads than attention takes at a
+ * time. */
+static const char wide[] =
+    "{\"model_type\": \"kimi_k2\", \"vocab_size\": 160, "
+    "\"max_position_embeddings\": 64, \"num_hidden_layers\": 2, "
+    "\"hidden_size\": 64, \"num_attention_heads\": 36, "
+    "\"num_key_value_heads\": 36, \"intermediate_size\": 64, "
+    "\"q_lora_rank\": 32, \"kv_lora_rank\": 64, \"qk_nope_head_dim\": 32, "
+    "\"qk_rope_head_dim\": 32, \"v_head_dim\": 32, "
+    "\"first_k_dense_replace\": 2}";
 
 /* Weights in 16 bits and in blocks: the same as their values in f32. */
 void test_latent_types(void **state) {
@@ -175,7 +149,7 @@ void test_latent_types(void **state) {
     model *m;
     some_ids(ids, 5);
     snprintf(folder, sizeof folder, "%s/wide", test_folder());
-    make_wide(folder);
+    made_model(folder, wide, 0.15);
     assert_ok(model_open(&m, folder, err));
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         model *g, *f;
@@ -217,7 +191,7 @@ void test_latent_cache_blocks(void **state) {
     engine_memory use;
     some_ids(ids, 6);
     snprintf(folder, sizeof folder, "%s/wide", test_folder());
-    make_wide(folder);
+    made_model(folder, wide, 0.15);
     assert_ok(model_open(&m, folder, err));
     open_on(&e, m, "cpu");
     feed(e, ids, N, want);
