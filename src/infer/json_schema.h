@@ -18,9 +18,4 @@ enum { JSON_SCHEMA_MAX = 1 << 20 }; /* bytes of a schema */
 ar_status json_schema_text(struct text *out, const char *name, const char *json,
                            size_t n, ar_error *err);
 
-/* The grammar of a schema.  Errors: those of json_schema_text and
- * grammar_open. */
-ar_status json_schema_open(grammar **out, const char *name, const char *json,
-                           size_t n, ar_error *err);
-
 #endif

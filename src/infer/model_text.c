@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "format/template_file.h"
-#include "format/weights.h"
+#include "model/model.h"
 #include "tok/tokenizer_source.h"
 
 enum { PATH_SIZE = 4200, MAX_TEMPLATE = 4 << 20 };
@@ -123,7 +123,8 @@ static ar_status gguf_tokenizer(ar_tokenizer **out, const char *path,
     return s == AR_OK ? AR_OK : error_prefix(err, s, path);
 }
 
-ar_status model_tokenizer(ar_tokenizer **out, const model *m, ar_error *err) {
+ar_status ar_model_tokenizer(ar_tokenizer **out, const ar_model *m,
+                             ar_error *err) {
     static const char *const names[] = {"tokenizer.json", "tokenizer.model",
                                         "tekken.json"};
     char path[PATH_SIZE];
@@ -171,10 +172,22 @@ static ar_status gguf_template(text *out, const gguf *g, const char *name,
     return text_status(out, err);
 }
 
-ar_status model_template(const model *m, text *out, ar_error *err) {
+static ar_status read_template(const ar_model *m, text *out, ar_error *err) {
     const gguf *g = weights_gguf(m->files);
     return g ? gguf_template(out, g, NULL, err)
              : template_file_read(out, m->folder, NULL, err);
+}
+
+ar_status ar_model_template(ar_template **out, const ar_model *m,
+                            ar_error *err) {
+    text source = {0};
+    *out = NULL;
+    ar_status s = read_template(m, &source, err);
+    if (s == AR_OK && source.size)
+        s = ar_template_open(out, "chat template", source.data, source.size,
+                             err);
+    text_close(&source);
+    return s;
 }
 
 /* Special tokens of a GGUF file by the names that templates use. */

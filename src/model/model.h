@@ -2,6 +2,7 @@
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
+#include "arcane/model.h"
 #include "format/weights.h"
 #include "model/config.h"
 #include "model/decoder.h"
@@ -11,18 +12,11 @@
 #include "model/random.h"
 #include "model/survey.h"
 
-/* Read-only; any number of engines and trainers may use one. */
-typedef struct model {
+struct ar_model {
     model_config config;
     param_list params;
     weights *files;    /* mapped; tensors are converted when loaded */
     char folder[4096]; /* or the GGUF file */
-} model;
-
-/* A folder with config.json and safetensors, a GGUF file (of a split one, any
- * part), or a run (its newest checkpoint).  Errors: AR_IO, AR_FORMAT, AR_SHAPE,
- * AR_UNSUPPORTED. */
-ar_status model_open(model **out, const char *path, ar_error *err);
-void model_close(model *m);
+};
 
 #endif
