@@ -10,6 +10,7 @@
 #ifndef AR_MODEL_H
 #define AR_MODEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "arcane/status.h"
@@ -57,6 +58,13 @@ ar_status ar_model_tokenizer(ar_tokenizer **out, const ar_model *m,
  * texts and knows no turns.  Errors: AR_IO and those of ar_template_open. */
 ar_status ar_model_template(ar_template **out, const ar_model *m,
                             ar_error *err);
+
+/* Tokens that end a text: the model's eos and the tokenizer's (which may be
+ * NULL), and with `turns` those that end an answer in the templates of
+ * published chat models.  Returns how many are in ids. */
+enum { AR_MODEL_ENDS = 32 };
+int ar_model_ends(const ar_model *m, const ar_tokenizer *tok, bool turns,
+                  int32_t ids[AR_MODEL_ENDS]);
 
 #ifdef __cplusplus
 }

@@ -82,13 +82,14 @@ typedef struct answer {
     ar_generator *from;
     ar_sampler *sampler;
     json_t *logprobs;       /* array, with --logprobs */
+    bool no_memory;         /* for them */
     ar_sample_logprob *top; /* [n_logprobs] */
     constrain limits;
-    ar_tokenizer_stream *stream; /* NULL without a tokenizer */
-    text written;                /* with --json */
+    text written; /* with --json */
     double seconds_load, seconds_prompt, seconds_write;
-    int32_t ends[2];    /* end a text; -1 = none */
-    const char *reason; /* why it ended */
+    int32_t ends[AR_MODEL_ENDS]; /* tokens that end a text */
+    int n_ends;
+    ar_write_result result;
 } answer;
 
 static volatile sig_atomic_t stopped;
@@ -142,18 +143,10 @@ static ar_status read_prompt(answer *a, ar_error *err) {
 /* Ids are the caller's own affair and go on behind an end, unless a grammar
  * says when the text is whole. */
 static ar_status open_text(answer *a, ar_error *err) {
-    const bool limited = a->limits.grammar != NULL;
-    a->ends[0] = a->ends[1] = -1;
-    if (a->tok && (limited || !a->args->ids)) {
-        a->ends[0] = ar_tokenizer_eos(a->tok);
-        a->ends[1] = a->model->config.eos;
-    }
-    TRY(constrain_attach(&a->limits, a->tok, a->ends, 2,
-                         a->model->config.n_vocab, err));
-    if (!a->tok) return AR_OK;
-    /* what is printed continues the prompt */
-    const unsigned flags = limited || !a->args->json ? AR_MIDDLE : 0;
-    return ar_tokenizer_stream_open(&a->stream, a->tok, flags, err);
+    if (a->tok && (a->limits.grammar || !a->args->ids))
+        a->n_ends = ar_model_ends(a->model, a->tok, false, a->ends);
+    return constrain_attach(&a->limits, a->tok, a->ends, a->n_ends,
+                            a->model->config.n_vocab, err);
 }
 
 /* Rows of the largest step: the prompt's, or a token's and its guesses'.  An
@@ -203,25 +196,16 @@ static ar_status open_all(answer *a, ar_error *err) {
     return AR_OK;
 }
 
-/* Print or keep what the last token, or the end, makes certain. */
-static ar_status show(answer *a, int32_t id, bool end, ar_error *err) {
-    const char *p, *out;
-    size_t n, n_out;
-    if (!a->stream) return AR_OK;
-    TRY(end ? ar_tokenizer_stream_end(a->stream, &p, &n, err)
-            : ar_tokenizer_stream_add(a->stream, id, &p, &n, err));
-    for (int part = 0; part <= end; part++) {
-        if (part)
-            stop_text_end(a->limits.stop, &out, &n_out);
-        else
-            TRY(stop_text_add(a->limits.stop, p, n, &out, &n_out, err));
-        if (a->args->json)
-            text_add(&a->written, out, n_out);
-        else
-            fwrite(out, 1, n_out, stdout);
+/* Print or keep what is certain. */
+static bool show(void *ctx, const char *p, size_t n) {
+    answer *a = ctx;
+    if (a->args->json) {
+        text_add(&a->written, p, n);
+    } else {
+        fwrite(p, 1, n, stdout);
+        fflush(stdout);
     }
-    if (!a->args->json) fflush(stdout);
-    return text_status(&a->written, err);
+    return true;
 }
 
 /* {"logprob", "top": [{"id", "logprob"}, ...]}; logits as ar_sampler_logprobs
@@ -237,12 +221,15 @@ static json_t *logprobs_json(answer *a, const double *logits, int32_t id) {
     return json_pack("{s:f, s:o}", "logprob", chosen, "top", list);
 }
 
-static ar_status note_logprobs(answer *a, int32_t id, ar_error *err) {
+static bool note_token(void *ctx, int32_t id) {
+    answer *a = ctx;
+    a->ids[a->n_ids++] = id;
+    if (!a->args->n_logprobs) return true;
     json_t *one = json_pack("{s:i, s:o, s:o}", "id", id, "sampled",
                             logprobs_json(a, NULL, id), "raw",
                             logprobs_json(a, ar_generator_logits(a->from), id));
-    if (one && !json_array_append_new(a->logprobs, one)) return AR_OK;
-    return error_set(err, AR_NOMEM, "out of memory");
+    a->no_memory |= !one || json_array_append_new(a->logprobs, one);
+    return !a->no_memory;
 }
 
 static int show_progress(void *ctx, int64_t done, int64_t total) {
@@ -266,55 +253,43 @@ static ar_status read_tokens(answer *a, ar_error *err) {
     return s;
 }
 
-/* The next token; *over if there is none, as the text is whole. */
-static ar_status next_token(answer *a, int32_t *id, bool *over, ar_error *err) {
-    ar_grammar_mask *mask = a->limits.mask;
-    const uint64_t *bits = NULL;
-    *over = mask && ar_grammar_mask_is_over(mask);
-    if (*over) {
-        a->reason = "grammar";
-        return AR_OK;
-    }
-    if (mask) TRY(ar_grammar_mask_allowed(mask, &bits, err));
-    ar_sampler_allow(a->sampler, bits);
-    TRY(ar_generator_next(a->from, a->sampler, id, err));
-    *over = *id == a->ends[0] || *id == a->ends[1];
-    if (*over) a->reason = "eos";
-    return *over || !mask ? AR_OK : ar_grammar_mask_accept(mask, *id, err);
-}
-
 static ar_status write_tokens(answer *a, ar_error *err) {
-    const model_config *c = &a->model->config;
     const double start = clock_now();
     TRY(read_tokens(a, err));
     const double middle = clock_now();
     a->seconds_prompt = middle - start;
     a->n_ids = a->n_prompt;
-    a->reason = "length";
-    for (int64_t i = 0; i < a->n; i++) {
-        int32_t id;
-        bool over;
-        TRY(next_token(a, &id, &over, err));
-        if (over) break;
-        if (a->logprobs) TRY(note_logprobs(a, id, err));
-        a->ids[a->n_ids++] = id;
-        TRY(show(a, id, false, err));
-        if (stop_text_found(a->limits.stop)) a->reason = "stop";
-        if (stopped) a->reason = "interrupt";
-        if (strcmp(a->reason, "length") != 0) break;
-        if (a->n_ids > c->n_ctx) break;
-    }
-    if (!strcmp(a->reason, "length") && a->limits.mask &&
-        ar_grammar_mask_is_over(a->limits.mask))
-        a->reason = "grammar"; /* the last token that was asked for ends it */
+    if (a->n == 0) return AR_OK;
+    const ar_write_options o = {
+        .n = a->n,
+        .tokenizer = a->tok,
+        .sampler = a->sampler,
+        .mask = a->limits.mask,
+        .ends = a->ends,
+        .n_ends = a->n_ends,
+        .stops = a->limits.stops,
+        .n_stops = a->limits.n_stops,
+        /* what is printed continues the prompt */
+        .flags = a->limits.grammar || !a->args->json ? AR_MIDDLE : 0,
+        .on_token = note_token,
+        .on_text = show,
+        .ctx = a,
+        .cancel = &stopped};
+    TRY(ar_generator_write(a->from, &o, &a->result, err));
     a->seconds_write = clock_now() - middle;
-    return show(a, 0, true, err);
+    if (a->no_memory) return error_set(err, AR_NOMEM, "out of memory");
+    return text_status(&a->written, err);
 }
+
+static const char *const reasons[] = {[AR_END_LENGTH] = "length",
+                                      [AR_END_TOKEN] = "eos",
+                                      [AR_END_STOP] = "stop",
+                                      [AR_END_GRAMMAR] = "grammar",
+                                      [AR_END_CALLER] = "interrupt"};
 
 static ar_status print_answer(answer *a, ar_error *err) {
     const ar_generate_stats g = ar_generator_stats(a->from);
     const int64_t n = a->n_ids - a->n_prompt;
-    const char *stop = stop_text_found(a->limits.stop);
     const char *p = a->written.data ? a->written.data : "";
     json_t *ids = json_array();
     for (int64_t i = 0; i < n; i++)
@@ -322,12 +297,13 @@ static ar_status print_answer(answer *a, ar_error *err) {
     json_t *o = json_pack(
         "{s:o, s:o, s:s, s:{s:f, s:f, s:f, s:I, s:I, s:I, s:I}}", "ids", ids,
         "text", a->tok ? json_stringn(p, a->written.size) : json_null(),
-        "finish_reason", a->reason, "timings", "load_s", a->seconds_load,
-        "prompt_s", a->seconds_prompt, "generation_s", a->seconds_write,
-        "prompt_tokens", (json_int_t)a->n_prompt, "generated_tokens",
-        (json_int_t)n, "guessed_tokens", (json_int_t)g.guessed, "right_guesses",
-        (json_int_t)g.right);
-    if (stop) json_object_set_new(o, "stop", json_string(stop));
+        "finish_reason", reasons[a->result.end], "timings", "load_s",
+        a->seconds_load, "prompt_s", a->seconds_prompt, "generation_s",
+        a->seconds_write, "prompt_tokens", (json_int_t)a->n_prompt,
+        "generated_tokens", (json_int_t)n, "guessed_tokens",
+        (json_int_t)g.guessed, "right_guesses", (json_int_t)g.right);
+    if (a->result.stop)
+        json_object_set_new(o, "stop", json_string(a->result.stop));
     if (a->logprobs) json_object_set(o, "logprobs", a->logprobs);
     return print_json(o, err);
 }
@@ -342,7 +318,6 @@ static void close_all(answer *a) {
     draft_model_close(&a->guess);
     ar_session_close(a->session);
     ar_engine_close(a->engine);
-    ar_tokenizer_stream_close(a->stream);
     ar_tokenizer_close(a->tok);
     ar_model_close(a->model);
     text_close(&a->written);
@@ -378,7 +353,7 @@ static ar_status answer_prompt(answer *a, ar_error *err) {
         putchar('\n');
     else
         print_ids(a);
-    if (a->n_ids - a->n_prompt < a->args->n && !strcmp(a->reason, "length"))
+    if (a->n_ids - a->n_prompt < a->args->n && a->result.end == AR_END_LENGTH)
         fprintf(stderr, "stopped: the model's context of %lld tokens is full\n",
                 (long long)a->model->config.n_ctx);
     if (isatty(STDERR_FILENO)) say_speed(a);

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/text.h"
 
 static ar_status open_grammar(constrain *c, const char *path, ar_error *err) {
     char *data;
@@ -47,35 +46,32 @@ static void unescape(const char *word, text *out) {
 
 static ar_status open_stops(constrain *c, const cli_words *words,
                             ar_error *err) {
-    const char *stops[STOP_TEXT_MOST + 1];
-    size_t starts[STOP_TEXT_MOST + 1];
-    const int n = words->n <= STOP_TEXT_MOST ? words->n : STOP_TEXT_MOST + 1;
-    text all = {0};
-    for (int i = 0; i < n; i++) {
-        starts[i] = all.size;
-        unescape(words->word[i], &all);
+    size_t starts[STOP_TEXT_MOST];
+    stop_text *checked;
+    if (words->n > STOP_TEXT_MOST)
+        return error_set(err, AR_USAGE, "--stop: more than %d stop strings",
+                         STOP_TEXT_MOST);
+    for (int i = 0; i < words->n; i++) {
+        starts[i] = c->words.size;
+        unescape(words->word[i], &c->words);
     }
-    ar_status s = text_status(&all, err);
-    for (int i = 0; i < n && s == AR_OK; i++) stops[i] = all.data + starts[i];
-    if (s == AR_OK) s = stop_text_open(&c->stop, stops, n, err);
-    text_close(&all);
+    TRY(text_status(&c->words, err));
+    for (int i = 0; i < words->n; i++) c->stops[i] = c->words.data + starts[i];
+    c->n_stops = words->n;
+    const ar_status s = stop_text_open(&checked, c->stops, c->n_stops, err);
+    stop_text_close(checked);
     return s == AR_RANGE ? error_prefix(err, AR_USAGE, "--stop") : s;
 }
 
 ar_status constrain_open(constrain *out, const constrain_args *a,
                          ar_error *err) {
-    constrain c = {0};
-    *out = c;
+    *out = (constrain){0};
     if (a->grammar && a->schema)
         return error_set(err, AR_USAGE, "--grammar or --json-schema, not both");
-    TRY(open_stops(&c, &a->stops, err));
-    ar_status s = AR_OK;
-    if (a->grammar) s = open_grammar(&c, a->grammar, err);
-    if (a->schema) s = open_schema(&c, a->schema, err);
-    if (s == AR_OK)
-        *out = c;
-    else
-        constrain_close(&c);
+    ar_status s = open_stops(out, &a->stops, err);
+    if (s == AR_OK && a->grammar) s = open_grammar(out, a->grammar, err);
+    if (s == AR_OK && a->schema) s = open_schema(out, a->schema, err);
+    if (s != AR_OK) constrain_close(out);
     return s;
 }
 
@@ -95,6 +91,6 @@ void constrain_close(constrain *c) {
     ar_grammar_mask_close(c->mask);
     ar_token_tree_close(c->tree);
     ar_grammar_close(c->grammar);
-    stop_text_close(c->stop);
+    text_close(&c->words);
     *c = (constrain){0};
 }

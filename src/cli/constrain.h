@@ -4,6 +4,7 @@
 #define CLI_CONSTRAIN_H
 
 #include "arcane/tokenizer.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "infer/infer.h"
 
@@ -40,7 +41,9 @@ typedef struct constrain {
     ar_grammar *grammar;
     ar_token_tree *tree;
     ar_grammar_mask *mask;
-    stop_text *stop;
+    text words; /* what stops point into */
+    const char *stops[STOP_TEXT_MOST];
+    int n_stops;
 } constrain;
 
 /* What can be said before there is a model.  Errors: AR_USAGE, and those of

@@ -11,13 +11,7 @@
 #include "base/text.h"
 #include "model/model.h"
 
-enum { MAX_STOPS = 32, LEAST_ANSWER = 64, MAX_FILE = 64 << 20 };
-
-static const char *const stop_names[] = {
-#define STOP(name) name,
-#include "infer/stops.def"
-#undef STOP
-};
+enum { LEAST_ANSWER = 64, MAX_FILE = 64 << 20 };
 
 struct chat {
     const ar_model *m;
@@ -26,35 +20,15 @@ struct chat {
     ar_engine *engine;
     ar_session *session;
     json_t *turns;
-    int32_t stops[MAX_STOPS];
-    int n_stops;
+    int32_t ends[AR_MODEL_ENDS];
+    int n_ends;
     ar_generator *from;
 };
 
 /* ---- opening ---- */
 
-static void add_stop(chat *c, int32_t id) {
-    if (id < 0 || c->n_stops == MAX_STOPS) return;
-    c->stops[c->n_stops++] = id;
-}
-
-/* A name that is one token of the vocabulary, not a text cut into several. */
-static void add_named_stops(chat *c) {
-    for (size_t i = 0; i < sizeof stop_names / sizeof *stop_names; i++) {
-        int32_t id;
-        size_t count;
-        ar_error ignored;
-        const char *name = stop_names[i];
-        if (ar_tokenizer_encode(c->tok, name, strlen(name), AR_SPECIAL, &id, 1,
-                                &count, &ignored) == AR_OK &&
-            count == 1)
-            add_stop(c, id);
-    }
-}
-
 static ar_status open_all(chat *c, ar_engine *e, const ar_generate_options *o,
                           ar_error *err) {
-    const model_config *config = &c->m->config;
     TRY(ar_model_tokenizer(&c->tok, c->m, err));
     if (!c->tok)
         return error_set(err, AR_UNSUPPORTED, "%.180s: has no tokenizer",
@@ -66,9 +40,7 @@ static ar_status open_all(chat *c, ar_engine *e, const ar_generate_options *o,
     c->turns = json_array();
     if (!c->turns)
         return error_set(err, AR_NOMEM, "no memory for a conversation");
-    add_stop(c, ar_tokenizer_eos(c->tok));
-    add_stop(c, config->eos);
-    if (c->template) add_named_stops(c);
+    c->n_ends = ar_model_ends(c->m, c->tok, c->template != NULL, c->ends);
     return AR_OK;
 }
 
@@ -298,52 +270,47 @@ static ar_status see_prompt(chat *c, const ar_sync_options *sync,
     return AR_OK;
 }
 
-static bool is_stop(const chat *c, int32_t id) {
-    for (int i = 0; i < c->n_stops; i++)
-        if (c->stops[i] == id) return true;
-    return false;
-}
+/* Who gets the pieces of an answer. */
+typedef struct listener {
+    const chat_request *r;
+    text answer;
+} listener;
 
-static bool give(const chat_request *r, text *answer, const char *p, size_t n) {
-    text_add(answer, p, n);
-    return !n || !r->on_text || r->on_text(r->ctx, p, n);
+static bool give(void *ctx, const char *p, size_t n) {
+    listener *l = ctx;
+    text_add(&l->answer, p, n);
+    return !l->r->on_text || l->r->on_text(l->r->ctx, p, n);
 }
 
 /* Until a stop, the end of the context, or no one wants more. */
-static ar_status write_answer(chat *c, const chat_request *r,
-                              ar_tokenizer_stream *stream, text *answer,
-                              chat_stats *out, ar_error *err) {
-    const char *p;
-    size_t n;
-    bool more = true;
-    int64_t most = c->m->config.n_ctx - out->n_prompt;
-    if (r->n > 0 && r->n < most) most = r->n;
-    while (more && out->n_answer < most) {
-        int32_t id;
-        TRY(ar_generator_next(c->from, r->sampler, &id, err));
-        if (is_stop(c, id)) break;
-        TRY(ar_tokenizer_stream_add(stream, id, &p, &n, err));
-        more = give(r, answer, p, n);
-        out->n_answer++;
-    }
-    TRY(ar_tokenizer_stream_end(stream, &p, &n, err));
-    give(r, answer, p, n);
-    return text_status(answer, err);
+static ar_status write_answer(chat *c, listener *l, chat_stats *out,
+                              ar_error *err) {
+    const int64_t most = c->m->config.n_ctx - out->n_prompt, n = l->r->n;
+    ar_write_options o = ar_write_options_default();
+    ar_write_result result;
+    o.n = n > 0 && n < most ? n : most;
+    o.tokenizer = c->tok;
+    o.sampler = l->r->sampler;
+    o.ends = c->ends;
+    o.n_ends = c->n_ends;
+    o.flags = 0;
+    o.on_text = give;
+    o.ctx = l;
+    TRY(ar_generator_write(c->from, &o, &result, err));
+    out->n_answer = result.n;
+    return text_status(&l->answer, err);
 }
 
 static ar_status answer_ids(chat *c, const chat_request *r, const int32_t *ids,
                             chat_stats *out, ar_error *err) {
-    text answer = {0};
-    ar_tokenizer_stream *stream;
+    listener l = {.r = r};
     TRY(see_prompt(c, r->sync, ids, out->n_prompt, out, err));
-    TRY(ar_tokenizer_stream_open(&stream, c->tok, 0, err));
     const double start = clock_now();
-    ar_status s = write_answer(c, r, stream, &answer, out, err);
+    ar_status s = write_answer(c, &l, out, err);
     out->answer_seconds = clock_now() - start;
-    ar_tokenizer_stream_close(stream);
     if (s == AR_OK)
-        s = chat_say(c, "assistant", answer.data ? answer.data : "", err);
-    text_close(&answer);
+        s = chat_say(c, "assistant", l.answer.data ? l.answer.data : "", err);
+    text_close(&l.answer);
     return s;
 }
 

@@ -4,6 +4,7 @@
 #ifndef INFER_ENGINE_STATE_H
 #define INFER_ENGINE_STATE_H
 
+#include "arcane/generate.h"
 #include "arcane/session.h"
 #include "core/backend.h"
 #include "infer/prefix.h"
@@ -172,6 +173,10 @@ int32_t session_mark(const ar_engine *e, int32_t token, int64_t length);
 /* Run the next rows of the sessions of parts[0 .. n), up to their `end`. */
 ar_status step_run(ar_engine *e, const ar_engine_part *parts, int64_t n,
                    ar_error *err);
+
+/* ---- generate.c ---- */
+
+const ar_session *generator_session(const ar_generator *g);
 
 /* ---- engine_build.c ---- */
 

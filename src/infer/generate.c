@@ -173,4 +173,6 @@ const int32_t *ar_generator_text(const ar_generator *g, int64_t *n) {
     return g->text;
 }
 
+const ar_session *generator_session(const ar_generator *g) { return g->s; }
+
 ar_generate_stats ar_generator_stats(const ar_generator *g) { return g->stats; }

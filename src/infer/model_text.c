@@ -159,6 +159,38 @@ ar_status tokenizer_find(ar_tokenizer **out, const char *path, ar_error *err) {
     return s;
 }
 
+/* ---- what ends a text ---- */
+
+static const char *const end_names[] = {
+#define STOP(name) name,
+#include "infer/stops.def"
+#undef STOP
+};
+
+static int add_end(int32_t *ids, int n, int32_t id) {
+    if (id >= 0 && n < AR_MODEL_ENDS) ids[n++] = id;
+    return n;
+}
+
+/* A name that is one token of the vocabulary, not a text cut into several. */
+static int32_t named(const ar_tokenizer *tok, const char *name) {
+    int32_t id;
+    size_t count;
+    const ar_status s = ar_tokenizer_encode(tok, name, strlen(name), AR_SPECIAL,
+                                            &id, 1, &count, NULL);
+    return s == AR_OK && count == 1 ? id : -1;
+}
+
+int ar_model_ends(const ar_model *m, const ar_tokenizer *tok, bool turns,
+                  int32_t ids[AR_MODEL_ENDS]) {
+    int n = add_end(ids, 0, m->config.eos);
+    if (!tok) return n;
+    n = add_end(ids, n, ar_tokenizer_eos(tok));
+    for (size_t i = 0; turns && i < sizeof end_names / sizeof *end_names; i++)
+        n = add_end(ids, n, named(tok, end_names[i]));
+    return n;
+}
+
 /* ---- the chat template ---- */
 
 /* "tokenizer.chat_template", or the same with ".name". */
