@@ -312,3 +312,53 @@ void test_generate_context(void **state) {
     mem_free(ids);
     close_model(&o);
 }
+
+/* ---- writing without memory ---- */
+
+/* Every allocation of a writer fails in turn: that is what it says, and the
+ * next one writes as if nothing had been. */
+void test_generate_write_nomem(void **state) {
+    (void)state;
+    enum { N = 12 };
+    static const char *const stops[] = {"never there"};
+    const int32_t ids[] = {39, 68, 277};
+    int32_t want[N];
+    ar_model *m;
+    ar_tokenizer *tok;
+    ar_engine *e;
+    ar_session *s;
+    ar_generator *g;
+    ar_write_options o = ar_write_options_default();
+    int64_t n, most = 1;
+    assert_ok(ar_model_open(&m, test_golden("gguf/qwen3_q8_0.gguf"), err));
+    assert_ok(ar_model_tokenizer(&tok, m, err));
+    assert_ok(ar_engine_open(&e, m, NULL, err));
+    assert_ok(ar_session_open(&s, e, err));
+    assert_ok(ar_generator_open(&g, s, NULL, err));
+    o.n = N;
+    o.tokenizer = tok;
+    o.stops = stops;
+    o.n_stops = 1;
+    for (int64_t i = 0; i <= most; i++) {
+        assert_ok(ar_generator_begin(g, ids, 3, NULL, err));
+        mem_fail_at(i, 0);
+        if (i == 0) {
+            assert_ok(ar_generator_write(g, &o, NULL, err));
+            most = mem_fail_count();
+            memcpy(want, ar_generator_text(g, &n) + 3, sizeof want);
+        } else {
+            assert_fails(AR_NOMEM, "memory",
+                         ar_generator_write(g, &o, NULL, err));
+        }
+        mem_fail_at(0, 0);
+    }
+    assert_true(most > 5);
+    assert_ok(ar_generator_begin(g, ids, 3, NULL, err));
+    assert_ok(ar_generator_write(g, &o, NULL, err));
+    assert_memory_equal(ar_generator_text(g, &n) + 3, want, sizeof want);
+    ar_generator_close(g);
+    ar_session_close(s);
+    ar_engine_close(e);
+    ar_tokenizer_close(tok);
+    ar_model_close(m);
+}

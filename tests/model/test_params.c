@@ -211,5 +211,5 @@ void test_params_nomem(void **state) {
         }
         assert_null(m);
     }
-    fail_msg("model_open never succeeded");
+    fail_msg("ar_model_open never succeeded");
 }
