@@ -71,12 +71,13 @@ ar_status ar_sample_order(ar_sample_options *o, const char *names,
  * temperature in it if it is 0.  Errors: AR_RANGE naming the option. */
 ar_status ar_sample_check(const ar_sample_options *o, ar_error *err);
 
+/* It belongs to one thread at a time, and to one text where mirostat is on. */
 typedef struct ar_sampler ar_sampler;
 
 /* A sampler for logits [n_vocab]; o NULL = the default options; DRY looks at no
  * more than max_history tokens.  All memory is taken here.  Errors: AR_RANGE
  * for options that ar_sample_check refuses or an id outside the vocabulary;
- * AR_NOMEM. */
+ * AR_NOMEM.  On error *out is NULL. */
 ar_status ar_sampler_open(ar_sampler **out, const ar_sample_options *o,
                           int64_t n_vocab, int64_t max_history, ar_error *err);
 void ar_sampler_close(ar_sampler *s);
