@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/constrain.h"
 #include "cli/draft_option.h"
 #include "cli/engine_option.h"
 #include "cli/line_edit.h"
@@ -23,6 +24,7 @@ typedef struct chat_args {
     sample_args sampling;
     draft_args guess;
     engine_args run;
+    constrain_args limits;
     bool stats;
 } chat_args;
 
@@ -53,6 +55,7 @@ static const cli_option options[] = {
 #define SAMPLE_ARGS chat_args
 #include "cli/sample_options.def"
 #undef SAMPLE_ARGS
+    CONSTRAIN_OPTIONS(chat_args),
     {"--stats", NULL, CLI_FLAG, false, offsetof(chat_args, stats), NULL,
      "tokens per second and context used, after each answer"},
     ENGINE_OPTIONS(chat_args),
@@ -69,6 +72,7 @@ typedef struct talk {
     chat *chat;
     line_edit *input;
     draft_model guess;
+    constrain limits; /* as /set left them */
     chat_request request;
     think_filter think;
     bool stats, quit;
@@ -163,16 +167,38 @@ static ar_status new_sampler(talk *t, const sample_args *a, ar_error *err) {
     return AR_OK;
 }
 
+/* What a grammar has to know of the model. */
+static grammar_mask_options mask_options(const talk *t) {
+    grammar_mask_options o = {.n_vocab = t->model->config.n_vocab};
+    o.ends = chat_ends(t->chat, &o.n_ends);
+    return o;
+}
+
+static void use_limits(talk *t) {
+    t->request.mask = t->limits.mask;
+    t->request.stop = t->limits.stop;
+}
+
+static ar_status set_limit(talk *t, const char *name, const char *to,
+                           ar_error *err) {
+    const grammar_mask_options o = mask_options(t);
+    TRY(constrain_set(&t->limits, name, to, chat_tokenizer(t->chat), &o, err));
+    use_limits(t);
+    return AR_OK;
+}
+
 /* NAME VALUE; nothing is changed where the value is out of range. */
 static ar_status say_set(talk *t, char *rest, ar_error *err) {
     sample_args a = t->sampling;
     char *given = strchr(rest, ' '), *end;
     if (given) *given++ = 0;
+    if (constrain_has(rest)) return set_limit(t, rest, given ? given : "", err);
     const double x = given ? strtod(given, &end) : 0;
     if (!given || end == given || *end || !(x > -1e15 && x < 1e15))
         return error_set(err, AR_USAGE,
                          "/set: a name (an option's: temp, top-k, seed, "
-                         "tokens ...) and a number");
+                         "tokens ...) and a number, or grammar, json-schema "
+                         "or stop and what they are to be");
     if (!strcmp(rest, "tokens"))
         t->request.n = x < 0 ? 0 : (int64_t)x;
     else if (!strcmp(rest, "seed"))
@@ -207,7 +233,8 @@ static const struct {
     {"/save", "FILE: write the conversation", say_save},
     {"/load", "FILE: go on with one", say_load},
     {"/set",
-     "NAME VALUE: an option of sampling (temp, top-p ...), seed, tokens",
+     "NAME VALUE: an option of sampling (temp, top-p ...), seed, tokens, "
+     "grammar, json-schema, stop",
      say_set},
     {"/stats", "speed and context after each answer, on or off", say_stats},
     {"/help", "this list", say_help},
@@ -294,6 +321,7 @@ static ar_status converse(talk *t, ar_error *err) {
 
 static ar_status open_all(talk *t, ar_error *err) {
     const chat_args *a = t->args;
+    TRY(constrain_open(&t->limits, &a->limits, err));
     TRY(model_open(&t->model, a->model, err));
     engine_options o;
     TRY(engine_args_read(&o, &a->on, &a->run, err));
@@ -305,6 +333,9 @@ static ar_status open_all(talk *t, ar_error *err) {
     TRY(draft_model_open(&t->guess, &a->guess, &o, err));
     TRY(chat_open(&t->chat, t->model, t->engine, &t->guess.options, err));
     TRY(new_sampler(t, &a->sampling, err));
+    const grammar_mask_options held = mask_options(t);
+    TRY(constrain_attach(&t->limits, chat_tokenizer(t->chat), &held, err));
+    use_limits(t);
     if (a->load) TRY(chat_load(t->chat, a->load, err));
     if (a->system) TRY(chat_say(t->chat, "system", a->system, err));
     t->input = line_edit_open("arcane");
@@ -340,6 +371,7 @@ static ar_status run(const void *parsed, ar_error *err) {
     }
     line_edit_close(t.input);
     sampler_close(t.request.sampler);
+    constrain_close(&t.limits);
     chat_close(t.chat);
     draft_model_close(&t.guess);
     engine_close(t.engine);
@@ -356,6 +388,7 @@ const cli_command cmd_chat = {
     .examples = "  arcane chat build/models/smollm2.gguf\n"
                 "  arcane chat model.gguf --system \"Answer in one sentence.\" "
                 "--temp 0\n"
+                "  arcane chat model.gguf --json-schema answer.json\n"
                 "  echo \"Why is the sky blue?\" | arcane chat model.gguf\n",
     .options = options,
     .args_size = sizeof(chat_args),

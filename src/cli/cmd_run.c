@@ -148,8 +148,8 @@ static ar_status open_text(answer *a, ar_error *err) {
         a->ends[0] = ar_tokenizer_eos(a->tok);
         a->ends[1] = a->model->config.eos;
     }
-    TRY(constrain_attach(&a->limits, a->tok, a->ends, 2,
-                         a->model->config.n_vocab, err));
+    const grammar_mask_options o = {a->ends, 2, a->model->config.n_vocab};
+    TRY(constrain_attach(&a->limits, a->tok, &o, err));
     if (!a->tok) return AR_OK;
     /* what is printed continues the prompt */
     const unsigned flags = limited || !a->args->json ? AR_MIDDLE : 0;
@@ -266,19 +266,15 @@ static ar_status read_tokens(answer *a, ar_error *err) {
 
 /* The next token; *over if there is none, as the text is whole. */
 static ar_status next_token(answer *a, int32_t *id, bool *over, ar_error *err) {
-    grammar_mask *mask = a->limits.mask;
-    const uint64_t *bits = NULL;
-    *over = mask && grammar_mask_is_over(mask);
+    TRY(generator_next_held(a->from, a->sampler, a->limits.mask, id, over,
+                            err));
     if (*over) {
         a->reason = "grammar";
         return AR_OK;
     }
-    if (mask) TRY(grammar_mask_allowed(mask, &bits, err));
-    sampler_allow(a->sampler, bits);
-    TRY(generator_next(a->from, a->sampler, id, err));
     *over = *id == a->ends[0] || *id == a->ends[1];
     if (*over) a->reason = "eos";
-    return *over || !mask ? AR_OK : grammar_mask_accept(mask, *id, err);
+    return AR_OK;
 }
 
 static ar_status write_tokens(answer *a, ar_error *err) {

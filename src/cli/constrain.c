@@ -80,15 +80,13 @@ ar_status constrain_open(constrain *out, const constrain_args *a,
 }
 
 ar_status constrain_attach(constrain *c, const ar_tokenizer *tok,
-                           const int32_t *ends, int n_ends, int64_t n_vocab,
-                           ar_error *err) {
+                           const grammar_mask_options *o, ar_error *err) {
     if (!c->grammar) return AR_OK;
     if (!tok)
         return error_set(err, AR_FORMAT,
                          "a grammar needs a tokenizer, and the model has none");
-    const grammar_mask_options o = {ends, n_ends, n_vocab};
     TRY(token_tree_open(&c->tree, tok, err));
-    return grammar_mask_open(&c->mask, c->grammar, c->tree, &o, err);
+    return grammar_mask_open(&c->mask, c->grammar, c->tree, o, err);
 }
 
 void constrain_close(constrain *c) {
@@ -97,4 +95,34 @@ void constrain_close(constrain *c) {
     grammar_close(c->grammar);
     stop_text_close(c->stop);
     *c = (constrain){0};
+}
+
+bool constrain_has(const char *name) {
+    return !strcmp(name, "grammar") || !strcmp(name, "json-schema") ||
+           !strcmp(name, "stop");
+}
+
+ar_status constrain_set(constrain *c, const char *name, const char *to,
+                        const ar_tokenizer *tok, const grammar_mask_options *o,
+                        ar_error *err) {
+    const char *words[] = {to, NULL};
+    const bool stop = !strcmp(name, "stop");
+    constrain_args a = {0};
+    constrain now;
+    if (*to && stop)
+        a.stops = (cli_words){words, 1};
+    else if (*to)
+        *(!strcmp(name, "grammar") ? &a.grammar : &a.schema) = to;
+    TRY(constrain_open(&now, &a, err));
+    stop_text *fresh = now.stop;
+    const ar_status s = constrain_attach(&now, tok, o, err);
+    if (s == AR_OK) { /* trade what it is about, close the rest */
+        const constrain was = *c;
+        *c = stop ? was : now;
+        c->stop = stop ? now.stop : was.stop;
+        now = stop ? now : was;
+        now.stop = stop ? was.stop : fresh;
+    }
+    constrain_close(&now);
+    return s;
 }

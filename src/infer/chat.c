@@ -110,6 +110,11 @@ void chat_close(chat *c) {
 bool chat_has_template(const chat *c) { return c->template != NULL; }
 const ar_tokenizer *chat_tokenizer(const chat *c) { return c->tok; }
 
+const int32_t *chat_ends(const chat *c, int *n) {
+    *n = c->n_stops;
+    return c->stops;
+}
+
 /* ---- turns ---- */
 
 const json_t *chat_turns(const chat *c) { return c->turns; }
@@ -315,39 +320,62 @@ static bool is_stop(const chat *c, int32_t id) {
     return false;
 }
 
-static bool give(const chat_request *r, text *answer, const char *p, size_t n) {
+/* A piece of the answer, up to a stop; *more = it goes on. */
+static ar_status give(const chat_request *r, text *answer, const char *p,
+                      size_t n, bool *more, ar_error *err) {
+    if (r->stop) TRY(stop_text_add(r->stop, p, n, &p, &n, err));
     text_add(answer, p, n);
-    return !n || !r->on_text || r->on_text(r->ctx, p, n);
+    *more = (!n || !r->on_text || r->on_text(r->ctx, p, n)) &&
+            !(r->stop && stop_text_found(r->stop));
+    return AR_OK;
 }
 
-/* Until a stop, the end of the context, or no one wants more. */
+static ar_status give_end(const chat_request *r, text *answer,
+                          ar_tokenizer_stream *stream, ar_error *err) {
+    const char *p;
+    size_t n;
+    bool more;
+    TRY(ar_tokenizer_stream_end(stream, &p, &n, err));
+    TRY(give(r, answer, p, n, &more, err));
+    if (r->stop) {
+        stop_text_end(r->stop, &p, &n);
+        text_add(answer, p, n);
+        if (n && r->on_text) r->on_text(r->ctx, p, n);
+    }
+    return text_status(answer, err);
+}
+
+/* Until a stop, the end of a grammar, the end of the context, or no one wants
+ * more. */
 static ar_status write_answer(chat *c, const chat_request *r,
                               ar_tokenizer_stream *stream, text *answer,
                               chat_stats *out, ar_error *err) {
     const char *p;
     size_t n;
-    bool more = true;
+    bool more = true, over;
     int64_t most = c->m->config.n_ctx - out->n_prompt;
     if (r->n > 0 && r->n < most) most = r->n;
     while (more && out->n_answer < most) {
         int32_t id;
-        TRY(generator_next(c->from, r->sampler, &id, err));
-        if (is_stop(c, id)) break;
+        TRY(generator_next_held(c->from, r->sampler, r->mask, &id, &over, err));
+        if (over || is_stop(c, id)) break;
         TRY(ar_tokenizer_stream_add(stream, id, &p, &n, err));
-        more = give(r, answer, p, n);
+        TRY(give(r, answer, p, n, &more, err));
         out->n_answer++;
     }
-    TRY(ar_tokenizer_stream_end(stream, &p, &n, err));
-    give(r, answer, p, n);
-    return text_status(answer, err);
+    return give_end(r, answer, stream, err);
 }
 
 static ar_status answer_ids(chat *c, const chat_request *r, const int32_t *ids,
                             chat_stats *out, ar_error *err) {
     text answer = {0};
     ar_tokenizer_stream *stream;
+    if (r->mask) TRY(grammar_mask_reset(r->mask, err));
+    if (r->stop) stop_text_reset(r->stop);
     TRY(see_prompt(c, r->sync, ids, out->n_prompt, out, err));
-    TRY(ar_tokenizer_stream_open(&stream, c->tok, 0, err));
+    /* A grammar sees what tokens add in the middle of a text. */
+    TRY(ar_tokenizer_stream_open(&stream, c->tok, r->mask ? AR_MIDDLE : 0,
+                                 err));
     const double start = clock_now();
     ar_status s = write_answer(c, r, stream, &answer, out, err);
     out->answer_seconds = clock_now() - start;

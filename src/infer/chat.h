@@ -16,6 +16,7 @@
 
 #include "arcane/tokenizer.h"
 #include "infer/generate.h"
+#include "infer/stop_text.h"
 
 typedef struct chat chat;
 
@@ -28,6 +29,8 @@ ar_status chat_open(chat **out, const model *m, engine *e,
 void chat_close(chat *c);
 bool chat_has_template(const chat *c);
 const ar_tokenizer *chat_tokenizer(const chat *c); /* owned by c */
+/* The *n tokens that end an answer; owned by c. */
+const int32_t *chat_ends(const chat *c, int *n);
 
 /* The turns: a list of {"role", "content"}; owned by c. */
 const json_t *chat_turns(const chat *c);
@@ -45,6 +48,10 @@ typedef struct chat_request {
     sampler *sampler;         /* borrowed */
     const sync_options *sync; /* while the prompt is read; Nullable */
     int64_t n; /* tokens of the answer at most; 0 = what the context has */
+    /* What every answer is held to, with chat_ends, and what ends it; both
+     * begin anew, borrowed, Nullable. */
+    grammar_mask *mask;
+    stop_text *stop;
     /* A piece of the answer as it comes, whole characters; false stops. */
     bool (*on_text)(void *ctx, const char *text, size_t n);
     void *ctx;

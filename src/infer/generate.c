@@ -166,6 +166,17 @@ ar_status generator_next(generator *g, sampler *from, int32_t *id,
     return AR_OK;
 }
 
+ar_status generator_next_held(generator *g, sampler *from, grammar_mask *mask,
+                              int32_t *id, bool *over, ar_error *err) {
+    const uint64_t *bits = NULL;
+    *over = mask && grammar_mask_is_over(mask);
+    if (*over) return AR_OK;
+    if (mask) TRY(grammar_mask_allowed(mask, &bits, err));
+    sampler_allow(from, bits);
+    TRY(generator_next(g, from, id, err));
+    return mask ? grammar_mask_accept(mask, *id, err) : AR_OK;
+}
+
 const double *generator_logits(const generator *g) { return g->logits; }
 
 const int32_t *generator_text(const generator *g, int64_t *n) {

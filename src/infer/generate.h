@@ -16,6 +16,7 @@
 #define INFER_GENERATE_H
 
 #include "infer/engine.h"
+#include "infer/grammar_mask.h"
 #include "infer/sample.h"
 
 typedef struct generator generator;
@@ -52,6 +53,11 @@ ar_status generator_begin(generator *g, const int32_t *ids, int64_t n,
  * unchanged. */
 ar_status generator_next(generator *g, sampler *from, int32_t *id,
                          ar_error *err);
+
+/* The same of a text that a mask holds, which goes along (NULL: none does).
+ * *over: nothing may follow, and there is no token. */
+ar_status generator_next_held(generator *g, sampler *from, grammar_mask *mask,
+                              int32_t *id, bool *over, ar_error *err);
 
 /* Logits [V] that the last token was drawn from; valid until the next call. */
 const double *generator_logits(const generator *g);

@@ -59,6 +59,12 @@ void stop_text_close(stop_text *s) {
     mem_free(s);
 }
 
+void stop_text_reset(stop_text *s) {
+    text_clear(&s->held);
+    s->given = 0;
+    s->found = NULL;
+}
+
 const char *stop_text_found(const stop_text *s) { return s->found; }
 
 /* The longest stop that the first `end` bytes end with, or -1. */

@@ -37,6 +37,9 @@ ar_status stop_text_add(stop_text *s, const char *p, size_t n, const char **out,
 /* The text is over: what was held back, unless a stop was found. */
 void stop_text_end(stop_text *s, const char **out, size_t *n_out);
 
+/* Another text begins: nothing is held back or found. */
+void stop_text_reset(stop_text *s);
+
 /* The stop that was found, or NULL. */
 const char *stop_text_found(const stop_text *s);
 
