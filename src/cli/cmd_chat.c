@@ -1,5 +1,6 @@
 /* cmd_chat.c - arcane chat: a conversation in the terminal. */
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,23 +94,42 @@ static bool show(void *ctx, const char *p, size_t n) {
 
 /* ---- commands typed in a conversation ---- */
 
+/* What a command has done, for a person who sees nothing of it else. */
+__attribute__((format(printf, 1, 2))) static void note(const char *form, ...) {
+    va_list args;
+    if (!isatty(STDERR_FILENO)) return;
+    va_start(args, form);
+    fputc('(', stderr);
+    vfprintf(stderr, form, args);
+    fputs(")\n", stderr);
+    va_end(args);
+}
+
+static long long n_turns(const talk *t) {
+    return (long long)json_array_size(chat_turns(t->chat));
+}
+
 typedef ar_status say_fn(talk *t, char *rest, ar_error *err);
 
 static ar_status say_system(talk *t, char *rest, ar_error *err) {
-    return chat_say(t->chat, "system", rest, err);
+    TRY(chat_say(t->chat, "system", rest, err));
+    note(*rest ? "the model is told this first" : "the model is told nothing");
+    return AR_OK;
 }
 
 static ar_status say_reset(talk *t, char *rest, ar_error *err) {
     (void)rest, (void)err;
     chat_reset(t->chat);
+    note("the conversation is forgotten");
     return AR_OK;
 }
 
 static ar_status say_undo(talk *t, char *rest, ar_error *err) {
     (void)rest;
-    return chat_undo(t->chat)
-               ? AR_OK
-               : error_set(err, AR_USAGE, "/undo: there is nothing to undo");
+    if (!chat_undo(t->chat))
+        return error_set(err, AR_USAGE, "/undo: there is nothing to undo");
+    note("the last question and its answer are taken back");
+    return AR_OK;
 }
 
 static ar_status need_file(const char *command, const char *rest,
@@ -119,12 +139,16 @@ static ar_status need_file(const char *command, const char *rest,
 
 static ar_status say_save(talk *t, char *rest, ar_error *err) {
     TRY(need_file("/save", rest, err));
-    return chat_save(t->chat, rest, err);
+    TRY(chat_save(t->chat, rest, err));
+    note("saved to %s", rest);
+    return AR_OK;
 }
 
 static ar_status say_load(talk *t, char *rest, ar_error *err) {
     TRY(need_file("/load", rest, err));
-    return chat_load(t->chat, rest, err);
+    TRY(chat_load(t->chat, rest, err));
+    note("%s has %lld turns", rest, n_turns(t));
+    return AR_OK;
 }
 
 /* What /set knows by the names of the options. */
@@ -184,13 +208,30 @@ static ar_status set_limit(talk *t, const char *name, const char *to,
     const grammar_mask_options o = mask_options(t);
     TRY(constrain_set(&t->limits, name, to, chat_tokenizer(t->chat), &o, err));
     use_limits(t);
+    note("%s is %s", name, *to ? to : "off");
     return AR_OK;
+}
+
+static void show_settings(const talk *t) {
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        const void *field =
+            (const char *)&t->sampling.options + numbers[i].offset;
+        fprintf(stderr, "  %-20s %g\n", numbers[i].name,
+                numbers[i].whole ? (double)*(const int64_t *)field
+                                 : *(const double *)field);
+    }
+    fprintf(stderr, "  %-20s %lld\n  %-20s %lld\n", "seed",
+            (long long)t->sampling.seed, "tokens", (long long)t->request.n);
 }
 
 /* NAME VALUE; nothing is changed where the value is out of range. */
 static ar_status say_set(talk *t, char *rest, ar_error *err) {
     sample_args a = t->sampling;
     char *given = strchr(rest, ' '), *end;
+    if (!*rest) {
+        show_settings(t);
+        return AR_OK;
+    }
     if (given) *given++ = 0;
     if (constrain_has(rest)) return set_limit(t, rest, given ? given : "", err);
     const double x = given ? strtod(given, &end) : 0;
@@ -205,12 +246,15 @@ static ar_status say_set(talk *t, char *rest, ar_error *err) {
         a.seed = (int64_t)x;
     else if (!set_number(&a.options, rest, x))
         return error_set(err, AR_USAGE, "/set: there is no \"%.40s\"", rest);
-    return new_sampler(t, &a, err);
+    TRY(new_sampler(t, &a, err));
+    note("%s is %g", rest, x);
+    return AR_OK;
 }
 
 static ar_status say_stats(talk *t, char *rest, ar_error *err) {
     (void)rest, (void)err;
     t->stats = !t->stats;
+    note(t->stats ? "speed and context are shown" : "no longer shown");
     return AR_OK;
 }
 
@@ -233,8 +277,8 @@ static const struct {
     {"/save", "FILE: write the conversation", say_save},
     {"/load", "FILE: go on with one", say_load},
     {"/set",
-     "NAME VALUE: an option of sampling (temp, top-p ...), seed, tokens, "
-     "grammar, json-schema, stop",
+     "NAME VALUE: an option of sampling (temp, top-p ...), seed, tokens,\n"
+     "           grammar, json-schema or stop; alone it shows the numbers",
      say_set},
     {"/stats", "speed and context after each answer, on or off", say_stats},
     {"/help", "this list", say_help},
@@ -292,6 +336,10 @@ static ar_status answer(talk *t, const char *question, ar_error *err) {
         fprintf(stderr,
                 "(the context is full: the oldest %lld turns were dropped)\n",
                 (long long)s.n_dropped);
+    if (s.cut)
+        note("the answer ends here, at %lld tokens: %s", (long long)s.n_answer,
+             t->request.n == s.n_answer ? "/set tokens N allows more"
+                                        : "the context is full");
     if (t->stats) say_numbers(t, &s);
     stopped = 0;
     return AR_OK;
@@ -343,9 +391,9 @@ static ar_status open_all(talk *t, ar_error *err) {
 }
 
 static void greet(const talk *t) {
-    if (!isatty(STDERR_FILENO)) return;
-    fprintf(stderr, "%s; /help lists commands, Ctrl-D leaves\n",
-            t->args->model);
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "%s; /help lists commands, Ctrl-D leaves\n",
+                t->args->model);
     if (!chat_has_template(t->chat))
         fputs("(this model has no chat template: it continues your text)\n",
               stderr);

@@ -2,10 +2,12 @@
  * elsewhere. */
 #include <errno.h>
 #include <histedit.h>
+#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,8 +28,16 @@ static char *show_prompt(EditLine *el) {
     return (char *)e->prompt;
 }
 
+/* Without a locale of many characters, libedit drops all but ASCII. */
+static void use_utf8(void) {
+    static const char *const names[] = {"", "C.UTF-8", "en_US.UTF-8"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (setlocale(LC_CTYPE, names[i]) && MB_CUR_MAX > 1) return;
+}
+
 static bool open_terminal(line_edit *e, const char *program) {
     HistEvent event;
+    use_utf8();
     e->el = el_init(program, stdin, stdout, stderr);
     e->history = history_init();
     if (!e->el || !e->history) return false;

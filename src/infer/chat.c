@@ -363,6 +363,7 @@ static ar_status write_answer(chat *c, const chat_request *r,
         TRY(give(r, answer, p, n, &more, err));
         out->n_answer++;
     }
+    out->cut = out->n_answer >= most && more;
     return give_end(r, answer, stream, err);
 }
 
@@ -390,7 +391,15 @@ ar_status chat_answer(chat *c, const chat_request *r, chat_stats *out,
                       ar_error *err) {
     int32_t *ids = NULL;
     *out = (chat_stats){0};
+    json_t *all = json_copy(c->turns);
+    if (!all) return error_set(err, AR_NOMEM, "no memory for the turns");
     ar_status s = fit_prompt(c, &ids, &out->n_prompt, &out->n_dropped, err);
+    if (s != AR_OK) { /* what was dropped was dropped for nothing */
+        json_t *rest = c->turns;
+        c->turns = all;
+        all = rest;
+    }
+    json_decref(all);
     if (s == AR_OK) s = answer_ids(c, r, ids, out, err);
     mem_free(ids);
     return s;

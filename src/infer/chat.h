@@ -61,14 +61,16 @@ typedef struct chat_stats {
     int64_t n_prompt, n_new; /* tokens of the prompt; those computed */
     int64_t n_answer;
     int64_t n_dropped; /* oldest turns that no longer fit */
+    bool cut;          /* the answer has as many tokens as it may, and no end */
     double prompt_seconds, answer_seconds;
 } chat_stats;
 
 /* Answer the last turn; the answer becomes a turn, also when it was stopped.
  * Where the turns do not fit the context, the oldest after the system's are
  * dropped, question and answer together.  Errors: AR_RANGE (the last turn
- * alone does not fit), AR_FORMAT (the template fails), AR_NOMEM, AR_FULL,
- * AR_CANCELLED (while the prompt was read: there is no answer). */
+ * alone does not fit; none is then dropped), AR_FORMAT (the template fails),
+ * AR_NOMEM, AR_FULL, AR_CANCELLED (while the prompt was read: there is no
+ * answer). */
 ar_status chat_answer(chat *c, const chat_request *r, chat_stats *out,
                       ar_error *err);
 
