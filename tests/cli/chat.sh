@@ -26,6 +26,8 @@ talk '/load turns.json\n/undo\nHello\n' "$model" >again 2>err && cmp -s out agai
     pass || fail "/load goes on with another conversation"
 talk '"""\nHello\n"""\n' "$model" >again 2>err && cmp -s one again &&
     pass || fail "a text between quotes is another text"
+talk '"""\n\nHello\n\nyou\n\n"""\n/save block.json\n' "$model" >again 2>err &&
+    grep -q '"content": "\\nHello\\n\\nyou"' block.json && pass || fail "empty lines of a text: $(cat block.json)"
 talk 'Hello\n' "$model" --stats >again 2>err && cmp -s one again && grep -q 'context' err &&
     pass || fail "--stats says nothing on stderr"
 talk 'In the beginning\n' "$plain" >out 2>err && [ -s out ] && pass || fail "no template: $(cat err)"
