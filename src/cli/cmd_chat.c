@@ -270,7 +270,7 @@ static const struct {
     const char *name, *help;
     say_fn *run;
 } commands[] = {
-    {"/system", "TEXT: what the model is told first; nothing removes it",
+    {"/system", "TEXT: what the model is told first; no TEXT takes it back",
      say_system},
     {"/reset", "forget the conversation", say_reset},
     {"/undo", "take back the last question and its answer", say_undo},
