@@ -84,23 +84,23 @@ typedef struct test_shape {
 /* One row of the table. */
 typedef struct test {
     test_shape is;
-    generate_stats stats;     /* of all samples */
+    ar_generate_stats stats;  /* of all samples */
     double samples[MAX_REPS]; /* tokens a second */
     double mean, deviation;
 } test;
 
 typedef struct bench {
     const infer_args *a;
-    model *m;
-    engine *e;
-    session *s;
+    ar_model *m;
+    ar_engine *e;
+    ar_session *s;
     int64_t reps, threads;
     int32_t *ids;
     double *logits;
     int32_t *text; /* [n_text] of --text; NULL without */
     int64_t n_text;
     draft_model guess;
-    sampler *greedy;
+    ar_sampler *greedy;
     char type[64];
     json_t *rows; /* with JSON */
 } bench;
@@ -123,41 +123,42 @@ static int32_t made_up(const bench *b, int64_t i) {
 static ar_status feed(bench *b, int64_t n, bool want, ar_error *err) {
     if (n == 0) return AR_OK;
     for (int64_t i = 0; i < n; i++) b->ids[i] = made_up(b, i);
-    return session_feed(b->s, b->ids, n, false, want ? b->logits : NULL, err);
+    return ar_session_feed(b->s, b->ids, n, false, want ? b->logits : NULL,
+                           err);
 }
 
 /* The likeliest tokens behind a text that is read before the clock starts. */
 static ar_status write_text(bench *b, test *t, double *seconds, ar_error *err) {
-    generate_options o = b->guess.options;
-    generator *g;
+    ar_generate_options o = b->guess.options;
+    ar_generator *g;
     if (t->is.kind != DRAFT) o.draft = NULL;
     if (t->is.kind == NO_GUESS) o.max_guesses = 0;
-    TRY(generator_open(&g, b->s, &o, err));
+    TRY(ar_generator_open(&g, b->s, &o, err));
     for (int64_t i = 0; i < t->is.depth; i++)
         b->ids[i] = b->text ? b->text[i] : made_up(b, i);
-    ar_status s = generator_begin(g, b->ids, t->is.depth, NULL, err);
+    ar_status s = ar_generator_begin(g, b->ids, t->is.depth, NULL, err);
     const double start = clock_now();
     for (int64_t i = 0; i < t->is.gen && s == AR_OK; i++) {
         int32_t id;
-        s = generator_next(g, b->greedy, &id, err);
+        s = ar_generator_next(g, b->greedy, &id, err);
     }
     *seconds = clock_now() - start;
-    const generate_stats now = generator_stats(g);
+    const ar_generate_stats now = ar_generator_stats(g);
     t->stats.guessed += now.guessed;
     t->stats.right += now.right;
-    generator_close(g);
+    ar_generator_close(g);
     return s;
 }
 
 static ar_status run_once(bench *b, test *t, double *seconds, ar_error *err) {
     if (t->is.kind != MADE_UP) return write_text(b, t, seconds, err);
-    session_rewind(b->s, 0);
+    ar_session_rewind(b->s, 0);
     TRY(feed(b, t->is.depth, false, err));
     const double start = clock_now();
     TRY(feed(b, t->is.prompt, true, err));
     for (int64_t i = 0; i < t->is.gen; i++) {
         const int32_t id = made_up(b, i + 1);
-        TRY(session_feed(b->s, &id, 1, false, b->logits, err));
+        TRY(ar_session_feed(b->s, &id, 1, false, b->logits, err));
     }
     *seconds = clock_now() - start;
     return AR_OK;
@@ -167,7 +168,7 @@ static ar_status run_test(bench *b, test *t, ar_error *err) {
     double seconds, sum = 0, squares = 0;
     const double n = (double)(t->is.prompt + t->is.gen), reps = (double)b->reps;
     TRY(run_once(b, t, &seconds, err));
-    t->stats = (generate_stats){0};
+    t->stats = (ar_generate_stats){0};
     for (int64_t i = 0; i < b->reps; i++) {
         TRY(run_once(b, t, &seconds, err));
         t->samples[i] = n / seconds;
@@ -297,7 +298,7 @@ static void find_type(bench *b) {
 
 static ar_status open_engine(bench *b, int64_t length, int64_t longest,
                              ar_error *err) {
-    engine_options o;
+    ar_engine_options o;
     TRY(engine_args_read(&o, &b->a->on, &b->a->run, err));
     o.max_sessions = 1;
     o.max_tokens = length;
@@ -307,12 +308,12 @@ static ar_status open_engine(bench *b, int64_t length, int64_t longest,
                          "%lld tokens are more than the model's context of "
                          "%lld",
                          (long long)length, (long long)b->m->config.n_ctx);
-    TRY(engine_open(&b->e, b->m, &o, err));
-    TRY(session_open(&b->s, b->e, err));
+    TRY(ar_engine_open(&b->e, b->m, &o, err));
+    TRY(ar_session_open(&b->s, b->e, err));
     TRY(draft_model_open(&b->guess, &b->a->guess, &o, err));
-    sample_options greedy = sample_options_default();
+    ar_sample_options greedy = ar_sample_options_default();
     greedy.temperature = 0;
-    TRY(sampler_open(&b->greedy, &greedy, b->m->config.n_vocab, 0, err));
+    TRY(ar_sampler_open(&b->greedy, &greedy, b->m->config.n_vocab, 0, err));
     b->ids = mem_new(int32_t, longest + 1);
     b->logits = mem_new(double, b->m->config.n_vocab);
     if (!b->ids || !b->logits) return error_set(err, AR_NOMEM, "out of memory");
@@ -338,14 +339,14 @@ static ar_status gen_tests(bench *b, int64_t gen, int64_t depth,
 
 /* Before anything is printed: is there so much text, and do the models fit? */
 static ar_status check_guesses(bench *b, const numbers *d, ar_error *err) {
-    generator *g;
+    ar_generator *g;
     for (int64_t i = 0; i < d->n; i++)
         if (b->text && d->x[i] > b->n_text)
             return error_set(err, AR_USAGE,
                              "--depth %d: %.160s has only %lld tokens", d->x[i],
                              b->a->text, (long long)b->n_text);
-    TRY(generator_open(&g, b->s, &b->guess.options, err));
-    generator_close(g);
+    TRY(ar_generator_open(&g, b->s, &b->guess.options, err));
+    ar_generator_close(g);
     return AR_OK;
 }
 
@@ -375,7 +376,7 @@ static ar_status read_text(bench *b, ar_error *err) {
     char *data;
     size_t size, count = 0;
     if (!b->a->text) return AR_OK;
-    TRY(model_tokenizer(&tok, b->m, err));
+    TRY(ar_model_tokenizer(&tok, b->m, err));
     if (!tok)
         return error_set(err, AR_FORMAT, "%.160s: has no tokenizer for --text",
                          name_of(b->a));
@@ -411,7 +412,7 @@ static ar_status open_random(bench *b, ar_error *err) {
              dir && *dir ? dir : "/tmp", (long)getpid());
     const char *at = b->a->keep ? b->a->keep : path;
     TRY(random_gguf(at, preset, &mix, err));
-    const ar_status s = model_open(&b->m, at, err);
+    const ar_status s = ar_model_open(&b->m, at, err);
     if (!b->a->keep) file_remove(path, NULL);
     return s;
 }
@@ -441,7 +442,7 @@ static ar_status run_all(bench *b, numbers list[3], ar_error *err) {
     TRY(read_numbers("--prompt", a->prompts, &list[0], err));
     TRY(read_numbers("--gen", a->gens, &list[1], err));
     TRY(read_numbers("--depth", a->depths, &list[2], err));
-    TRY(a->random ? open_random(b, err) : model_open(&b->m, a->model, err));
+    TRY(a->random ? open_random(b, err) : ar_model_open(&b->m, a->model, err));
     TRY(read_text(b, err));
     if (!strcmp(a->output, "json")) b->rows = json_array();
     return run_tests(b, &list[0], &list[1], &list[2], err);
@@ -458,10 +459,10 @@ static ar_status run_infer(const void *parsed, ar_error *err) {
     else
         json_decref(b.rows);
     draft_model_close(&b.guess);
-    sampler_close(b.greedy);
-    session_close(b.s);
-    engine_close(b.e);
-    model_close(b.m);
+    ar_sampler_close(b.greedy);
+    ar_session_close(b.s);
+    ar_engine_close(b.e);
+    ar_model_close(b.m);
     mem_free(b.ids);
     mem_free(b.logits);
     mem_free(b.text);

@@ -34,11 +34,11 @@ static const chat_args defaults = {
     .guess = DRAFT_DEFAULTS,
     .sampling =
         {
-#define SAMPLER(...)
-#define OPTION(type, field, flag, off, usual, ...) .options.field = (usual),
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+#define AR_SAMPLER(...)
+#define AR_OPTION(type, field, flag, off, usual, ...) .options.field = (usual),
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
         },
 };
 
@@ -68,8 +68,8 @@ static const cli_option options[] = {
 typedef struct talk {
     const chat_args *args;
     sample_args sampling; /* as /set left it */
-    model *model;
-    engine *engine;
+    ar_model *model;
+    ar_engine *engine;
     chat *chat;
     line_edit *input;
     draft_model guess;
@@ -155,19 +155,19 @@ static ar_status say_load(talk *t, char *rest, ar_error *err) {
 static const struct {
     const char *name;
     bool whole;    /* int64_t, else double */
-    size_t offset; /* in sample_options */
+    size_t offset; /* in ar_sample_options */
 } numbers[] = {
 #define WHOLE_double false
 #define WHOLE_int64_t true
-#define SAMPLER(...)
-#define OPTION(type, field, flag, ...)                                         \
-    {flag, WHOLE_##type, offsetof(sample_options, field)},
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+#define AR_SAMPLER(...)
+#define AR_OPTION(type, field, flag, ...)                                      \
+    {flag, WHOLE_##type, offsetof(ar_sample_options, field)},
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
 };
 
-static bool set_number(sample_options *o, const char *name, double x) {
+static bool set_number(ar_sample_options *o, const char *name, double x) {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         void *field = (char *)o + numbers[i].offset;
         if (strcmp(numbers[i].name, name)) continue;
@@ -181,19 +181,19 @@ static bool set_number(sample_options *o, const char *name, double x) {
 }
 
 static ar_status new_sampler(talk *t, const sample_args *a, ar_error *err) {
-    sampler *s;
+    ar_sampler *s;
     const model_config *c = &t->model->config;
     TRY(sample_args_open(&s, a, chat_tokenizer(t->chat), c->n_vocab, c->n_ctx,
                          err));
-    sampler_close(t->request.sampler);
+    ar_sampler_close(t->request.sampler);
     t->request.sampler = s;
     t->sampling = *a;
     return AR_OK;
 }
 
 /* What a grammar has to know of the model. */
-static grammar_mask_options mask_options(const talk *t) {
-    grammar_mask_options o = {.n_vocab = t->model->config.n_vocab};
+static ar_grammar_mask_options mask_options(const talk *t) {
+    ar_grammar_mask_options o = {.n_vocab = t->model->config.n_vocab};
     o.ends = chat_ends(t->chat, &o.n_ends);
     return o;
 }
@@ -205,7 +205,7 @@ static void use_limits(talk *t) {
 
 static ar_status set_limit(talk *t, const char *name, const char *to,
                            ar_error *err) {
-    const grammar_mask_options o = mask_options(t);
+    const ar_grammar_mask_options o = mask_options(t);
     TRY(constrain_set(&t->limits, name, to, chat_tokenizer(t->chat), &o, err));
     use_limits(t);
     note("%s is %s", name, *to ? to : "off");
@@ -370,18 +370,18 @@ static ar_status converse(talk *t, ar_error *err) {
 static ar_status open_all(talk *t, ar_error *err) {
     const chat_args *a = t->args;
     TRY(constrain_open(&t->limits, &a->limits, err));
-    TRY(model_open(&t->model, a->model, err));
-    engine_options o;
+    TRY(ar_model_open(&t->model, a->model, err));
+    ar_engine_options o;
     TRY(engine_args_read(&o, &a->on, &a->run, err));
     o.max_sessions = 1;
     int64_t context = a->context ? a->context : 8192;
     if (context < t->model->config.n_ctx)
         config_set_context(&t->model->config, context);
-    TRY(engine_open(&t->engine, t->model, &o, err));
+    TRY(ar_engine_open(&t->engine, t->model, &o, err));
     TRY(draft_model_open(&t->guess, &a->guess, &o, err));
     TRY(chat_open(&t->chat, t->model, t->engine, &t->guess.options, err));
     TRY(new_sampler(t, &a->sampling, err));
-    const grammar_mask_options held = mask_options(t);
+    const ar_grammar_mask_options held = mask_options(t);
     TRY(constrain_attach(&t->limits, chat_tokenizer(t->chat), &held, err));
     use_limits(t);
     if (a->load) TRY(chat_load(t->chat, a->load, err));
@@ -401,7 +401,7 @@ static void greet(const talk *t) {
 
 static ar_status run(const void *parsed, ar_error *err) {
     talk t = {.args = parsed};
-    const sync_options sync = {.cancel = &stopped};
+    const ar_sync_options sync = {.cancel = &stopped};
     t.request = (chat_request){
         .n = t.args->n, .sync = &sync, .on_text = show, .ctx = &t};
     t.stats = t.args->stats;
@@ -418,12 +418,12 @@ static ar_status run(const void *parsed, ar_error *err) {
         s = converse(&t, err);
     }
     line_edit_close(t.input);
-    sampler_close(t.request.sampler);
+    ar_sampler_close(t.request.sampler);
     constrain_close(&t.limits);
     chat_close(t.chat);
     draft_model_close(&t.guess);
-    engine_close(t.engine);
-    model_close(t.model);
+    ar_engine_close(t.engine);
+    ar_model_close(t.model);
     return s;
 }
 

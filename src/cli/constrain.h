@@ -37,9 +37,9 @@ typedef struct constrain_args {
 
 /* Everything that holds a text to them; all NULL where nothing was asked. */
 typedef struct constrain {
-    grammar *grammar;
-    token_tree *tree;
-    grammar_mask *mask;
+    ar_grammar *grammar;
+    ar_token_tree *tree;
+    ar_grammar_mask *mask;
     stop_text *stop;
 } constrain;
 
@@ -50,7 +50,7 @@ ar_status constrain_open(constrain *out, const constrain_args *a,
 /* The mask, once there is a tokenizer.  Errors: AR_FORMAT without a tokenizer;
  * AR_NOMEM. */
 ar_status constrain_attach(constrain *c, const ar_tokenizer *tok,
-                           const grammar_mask_options *o, ar_error *err);
+                           const ar_grammar_mask_options *o, ar_error *err);
 void constrain_close(constrain *c);
 
 /* Change what /set calls "grammar", "json-schema" or "stop" to what it says,
@@ -58,7 +58,7 @@ void constrain_close(constrain *c);
  * nothing is changed. */
 bool constrain_has(const char *name);
 ar_status constrain_set(constrain *c, const char *name, const char *to,
-                        const ar_tokenizer *tok, const grammar_mask_options *o,
-                        ar_error *err);
+                        const ar_tokenizer *tok,
+                        const ar_grammar_mask_options *o, ar_error *err);
 
 #endif

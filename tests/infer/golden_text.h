@@ -13,15 +13,15 @@ static inline void some_text(int32_t *ids, int64_t n, int seed) {
 }
 
 /* Logits [n, V] of a text fed in pieces of `piece`. */
-static inline void feed_in_pieces(engine *e, const int32_t *ids, int64_t n,
+static inline void feed_in_pieces(ar_engine *e, const int32_t *ids, int64_t n,
                                   int64_t piece, double *y) {
-    session *s;
-    assert_ok(session_open(&s, e, err));
+    ar_session *s;
+    assert_ok(ar_session_open(&s, e, err));
     for (int64_t i = 0; i < n; i += piece) {
         const int64_t m = n - i < piece ? n - i : piece;
-        assert_ok(session_feed(s, ids + i, m, true, y + i * V, err));
+        assert_ok(ar_session_feed(s, ids + i, m, true, y + i * V, err));
     }
-    session_close(s);
+    ar_session_close(s);
 }
 
 #endif

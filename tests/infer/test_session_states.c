@@ -19,70 +19,70 @@ static const char *saved_path(void) {
     return path;
 }
 
-static engine *open_engine(const model *m, const char *where,
-                           int64_t snapshots) {
-    engine *e;
-    engine_options o = engine_options_default();
+static ar_engine *open_engine(const ar_model *m, const char *where,
+                              int64_t snapshots) {
+    ar_engine *e;
+    ar_engine_options o = ar_engine_options_default();
     o.device = where;
     o.max_tokens = 512;
     o.max_sessions = 2;
     o.max_rows = 16;
     o.snapshots = snapshots;
-    assert_ok(engine_open(&e, m, &o, err));
+    assert_ok(ar_engine_open(&e, m, &o, err));
     return e;
 }
 
 /* Logits of the last token of a text that is computed at once. */
-static void compute(engine *e, const int32_t *ids, int64_t n, double *y) {
-    session *s;
-    assert_ok(session_open(&s, e, err));
-    assert_ok(session_feed(s, ids, n, false, y, err));
-    session_close(s);
+static void compute(ar_engine *e, const int32_t *ids, int64_t n, double *y) {
+    ar_session *s;
+    assert_ok(ar_session_open(&s, e, err));
+    assert_ok(ar_session_feed(s, ids, n, false, y, err));
+    ar_session_close(s);
 }
 
 /* A text of n tokens that went back to `length`, to the file. */
-static void save(engine *e, const int32_t *ids, int64_t n, int64_t length) {
-    session *s;
-    assert_ok(session_open(&s, e, err));
+static void save(ar_engine *e, const int32_t *ids, int64_t n, int64_t length) {
+    ar_session *s;
+    assert_ok(ar_session_open(&s, e, err));
     for (int64_t i = 0; i < n; i += 20) {
         const int64_t m = n - i < 20 ? n - i : 20;
-        assert_ok(session_feed(s, ids + i, m, false, NULL, err));
+        assert_ok(ar_session_feed(s, ids + i, m, false, NULL, err));
     }
-    session_rewind(s, length);
-    assert_ok(session_save(s, saved_path(), err));
-    session_close(s);
+    ar_session_rewind(s, length);
+    assert_ok(ar_session_save(s, saved_path(), err));
+    ar_session_close(s);
 }
 
 /* Loaded, the text goes on after `rows` tokens more than the new ones. */
-static void check_loaded(engine *e, int32_t *ids, int64_t length,
+static void check_loaded(ar_engine *e, int32_t *ids, int64_t length,
                          int64_t rows) {
-    session *s;
+    ar_session *s;
     double y[V], want[V];
     int32_t got[N];
     compute(e, ids, length + MORE, want);
-    assert_ok(session_load(&s, e, saved_path(), err));
-    assert_int_equal(session_length(s), length);
-    session_tokens(s, 0, length, got);
+    assert_ok(ar_session_load(&s, e, saved_path(), err));
+    assert_int_equal(ar_session_length(s), length);
+    ar_session_tokens(s, 0, length, got);
     assert_memory_equal(got, ids, (size_t)length * sizeof *got);
-    const int64_t before = engine_rows_run(e);
-    assert_ok(session_feed(s, ids + length, MORE, false, y, err));
-    assert_int_equal(engine_rows_run(e) - before, rows + MORE);
+    const int64_t before = ar_engine_rows_run(e);
+    assert_ok(ar_session_feed(s, ids + length, MORE, false, y, err));
+    assert_int_equal(ar_engine_rows_run(e) - before, rows + MORE);
     assert_memory_equal(y, want, sizeof y);
     /* Back again: to a snapshot that was loaded, or from the first token. */
-    session_rewind(s, length / 2);
-    assert_ok(session_sync(s, ids, length + MORE, NULL, y, err));
+    ar_session_rewind(s, length / 2);
+    assert_ok(ar_session_sync(s, ids, length + MORE, NULL, y, err));
     assert_memory_equal(y, want, sizeof y);
-    session_close(s);
+    ar_session_close(s);
 }
 
 static void check_model(const char *name) {
-    model *m;
+    ar_model *m;
     int32_t ids[N + MORE];
-    assert_ok(model_open(&m, golden_model(name, ""), err));
-    engine *e = open_engine(m, "cpu", 4), *one = open_engine(m, "cpu", 1),
-           *many = open_engine(m, "cpu", 9);
+    assert_ok(ar_model_open(&m, golden_model(name, ""), err));
+    ar_engine *e = open_engine(m, "cpu", 4), *one = open_engine(m, "cpu", 1),
+              *many = open_engine(m, "cpu", 9);
     some_text(ids, N + MORE, 4);
-    engine *const all[] = {e, one, many};
+    ar_engine *const all[] = {e, one, many};
     for (int i = 0; i < 3; i++) {
         save(all[i], ids, N, N);
         for (int k = 0; k < 3; k++) check_loaded(all[k], ids, N, 0);
@@ -96,10 +96,10 @@ static void check_model(const char *name) {
     check_loaded(many, ids, 9, 9);
     save(e, ids, 0, 0);
     check_loaded(one, ids, 0, 0);
-    engine_close(e);
-    engine_close(one);
-    engine_close(many);
-    model_close(m);
+    ar_engine_close(e);
+    ar_engine_close(one);
+    ar_engine_close(many);
+    ar_model_close(m);
 }
 
 void test_session_states(void **state) {
@@ -110,8 +110,8 @@ void test_session_states(void **state) {
 /* ---- files ---- */
 
 typedef struct saved {
-    model *m;
-    engine *e;
+    ar_model *m;
+    ar_engine *e;
     int32_t ids[N + MORE];
     unsigned char *data;
     size_t size, states; /* where the section of states begins */
@@ -119,7 +119,7 @@ typedef struct saved {
 
 static void open_saved(saved *f, const char *name) {
     char *data;
-    assert_ok(model_open(&f->m, golden_model(name, ""), err));
+    assert_ok(ar_model_open(&f->m, golden_model(name, ""), err));
     f->e = open_engine(f->m, "cpu", 3);
     some_text(f->ids, N + MORE, 4);
     save(f->e, f->ids, N, N);
@@ -134,8 +134,8 @@ static void open_saved(saved *f, const char *name) {
 
 static void close_saved(saved *f) {
     mem_free(f->data);
-    engine_close(f->e);
-    model_close(f->m);
+    ar_engine_close(f->e);
+    ar_model_close(f->m);
 }
 
 /* A file of `size` bytes, made whole by its checksum. */
@@ -159,13 +159,13 @@ void test_session_states_old(void **state) {
         check_loaded(f.e, f.ids, N, N);
         f.data[7] = '2';
         replace(f.data, f.states + SUM_SIZE);
-        session *s;
+        ar_session *s;
         assert_fails(AR_FORMAT, "ends inside its states",
-                     session_load(&s, f.e, saved_path(), err));
+                     ar_session_load(&s, f.e, saved_path(), err));
         f.data[7] = '0';
         replace(f.data, f.size);
         assert_fails(AR_FORMAT, "another version",
-                     session_load(&s, f.e, saved_path(), err));
+                     ar_session_load(&s, f.e, saved_path(), err));
         close_saved(&f);
     }
 }
@@ -174,7 +174,7 @@ void test_session_states_old(void **state) {
 void test_session_states_lies(void **state) {
     (void)state;
     saved f;
-    session *s;
+    ar_session *s;
     open_saved(&f, "qwen3_next_dense");
     uint64_t size;
     memcpy(&size, f.data + f.states + 8, sizeof size);
@@ -206,7 +206,7 @@ void test_session_states_lies(void **state) {
         memcpy(f.data + lies[i].at, &lies[i].value, 8);
         replace(f.data, f.size);
         assert_fails(AR_FORMAT, either ? "" : lies[i].word,
-                     session_load(&s, f.e, saved_path(), err));
+                     ar_session_load(&s, f.e, saved_path(), err));
         assert_null(s);
         memcpy(f.data + lies[i].at, was, 8);
     }
@@ -221,20 +221,20 @@ void test_session_states_lies(void **state) {
 /* States of an engine that counts otherwise. */
 void test_session_states_type(void **state) {
     (void)state;
-    model *m;
-    session *s;
+    ar_model *m;
+    ar_session *s;
     int32_t ids[N];
-    assert_ok(model_open(&m, golden_model("mamba2", ""), err));
-    engine *e = open_engine(m, "cpu", 2);
+    assert_ok(ar_model_open(&m, golden_model("mamba2", ""), err));
+    ar_engine *e = open_engine(m, "cpu", 2);
     some_text(ids, N, 4);
     save(e, ids, 30, 30);
-    engine_close(e);
-    engine_options o = engine_options_default();
+    ar_engine_close(e);
+    ar_engine_options o = ar_engine_options_default();
     o.device = "reference-f64";
     o.k_type = o.v_type = AR_F32;
-    assert_ok(engine_open(&e, m, &o, err));
+    assert_ok(ar_engine_open(&e, m, &o, err));
     assert_fails(AR_FORMAT, "states of",
-                 session_load(&s, e, saved_path(), err));
-    engine_close(e);
-    model_close(m);
+                 ar_session_load(&s, e, saved_path(), err));
+    ar_engine_close(e);
+    ar_model_close(m);
 }
