@@ -2,17 +2,21 @@
 """compare_infer.py - arcane and llama.cpp on the same model, in turns.
 
 usage: bench/compare_infer.py MODEL.gguf [-t 1,2] [-p 32,512] [-n 64] [-d 0]
-                              [-r 3] [--arcane PROGRAM] [--json]
+                              [-r 3] [--arcane PROGRAM] [--json] [--cpu] [--exact]
 
 Needs `pip install llama-cpp-python` (built from source, so that it has the
 kernels of this machine).  Each round runs one program after the other, so that
 both see the same neighbours; medians of the rounds are compared.  A prompt is
 one call of llama_decode in batches of 512, an answer one call a token, as
-llama-bench does; both read the logits of every answered token."""
+llama-bench does; both read the logits of every answered token.  With --cpu the
+processor time of a process counts in place of the clock, so that a busy machine
+matters less; with more than one thread these are tokens a second of all of
+them together."""
 
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -54,11 +58,13 @@ def peer(args):
         for at in range(first, first + count, 512):
             feed(at, min(512, first + count - at))
 
+    clock = time.process_time if args.cpu else time.perf_counter
+
     def once():
         L.llama_memory_clear(L.llama_get_memory(ctx), True)
         if depth:
             feed_all(0, depth)
-        start = time.perf_counter()
+        start = clock()
         if args.prompt:
             feed_all(depth, args.prompt)
             L.llama_synchronize(ctx)
@@ -67,7 +73,7 @@ def peer(args):
             feed(depth + i, 1)
             L.llama_synchronize(ctx)
             L.llama_get_logits_ith(ctx, -1)
-        return n / (time.perf_counter() - start)
+        return n / (clock() - start)
 
     once()
     print(once())
@@ -77,20 +83,34 @@ def numbers(text):
     return [int(x) for x in text.split(",")]
 
 
-def own(args, program, t, p, n, d):
+def bench(args, program, t, p, n, d, reps):
+    """What arcane says of the speed, and its processor seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     out = subprocess.run(
         [program, "bench", "infer", args.model, "-t", str(t), "-p", str(p)]
-        + ["-n", str(n), "-d", str(d), "-r", "1", "--json"],
+        + ["-n", str(n), "-d", str(d), "-r", str(reps), "--json"]
+        + (["--exact"] if args.exact else []),
         check=True,
         stdout=subprocess.PIPE,
     )
-    return json.loads(out.stdout)[0]["avg_ts"]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return json.loads(out.stdout)[0]["avg_ts"], cpu
+
+
+def own(args, program, t, p, n, d):
+    speed, cpu = bench(args, program, t, p, n, d, 1)
+    if not args.cpu:
+        return speed
+    # One repetition more, and nothing else.
+    return (p or n) / (bench(args, program, t, p, n, d, 2)[1] - cpu)
 
 
 def other(args, t, p, n, d):
     out = subprocess.run(
         [sys.executable, __file__, args.model, "--worker", "-t", str(t)]
-        + ["-p", str(p), "-n", str(n), "-d", str(d)],
+        + ["-p", str(p), "-n", str(n), "-d", str(d)]
+        + (["--cpu"] if args.cpu else []),
         check=True,
         stdout=subprocess.PIPE,
     )
@@ -126,6 +146,8 @@ def main():
     a.add_argument("-r", "--rounds", type=int, default=3)
     a.add_argument("--arcane", default="build/release/arcane")
     a.add_argument("--json", action="store_true")
+    a.add_argument("--cpu", action="store_true")
+    a.add_argument("--exact", action="store_true")
     a.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     args = a.parse_args()
     if args.worker:

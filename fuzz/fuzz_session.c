@@ -15,6 +15,11 @@ static void use(const session_image *m, const uint8_t *data, size_t size) {
         if (x->k < data || n * x->k_row > (size_t)(end - x->k)) abort();
         if (x->v < data || n * x->v_row > (size_t)(end - x->v)) abort();
     }
+    for (int64_t i = 0, last = 0, at; i < m->n_states; i++, last = at) {
+        const unsigned char *p = session_image_state(m, i, &at);
+        if (at <= last || at > m->n_ready) abort();
+        if (p < data || m->state_size > (size_t)(end - p)) abort();
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

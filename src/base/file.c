@@ -99,6 +99,12 @@ bool file_is_folder(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool file_same(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
 ar_status file_join(char *out, size_t size, const char *dir, const char *name,
                     ar_error *err) {
     const int n = snprintf(out, size, "%s/%s", dir, name);

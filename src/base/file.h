@@ -42,6 +42,8 @@ ar_status file_replace(const char *path, const void *p, size_t n,
 
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
+/* Do both lead to the same file or folder? */
+bool file_same(const char *a, const char *b);
 ar_status file_make_folder(const char *path, ar_error *err); /* and parents */
 /* Sync the folder itself, so that renames in it survive a power cut. */
 ar_status file_sync_folder(const char *path, ar_error *err);

@@ -50,24 +50,42 @@ static const cli_command *find(int argc, char **argv, int *words) {
     return NULL;
 }
 
+/* Is it of the group, as "bench infer" is of "bench"? */
+static bool in_group(const cli_command *c, const char *group) {
+    const size_t n = strlen(group);
+    return !strncmp(c->name, group, n) && c->name[n] == ' ';
+}
+
+static bool asks_for_help(int argc, char **argv) {
+    for (int i = 0; i < argc && strcmp(argv[i], "--"); i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return true;
+    return false;
+}
+
+/* The commands of a group; false if there is none. */
+static bool print_group(const char *group) {
+    bool any = false;
+    for (const cli_command *const *c = cli_commands; *c; c++) {
+        if (!in_group(*c, group)) continue;
+        if (!any) printf("usage: arcane %s COMMAND [options]\n\n", group);
+        printf("  %-18s %s\n", (*c)->name, (*c)->summary);
+        any = true;
+    }
+    return any;
+}
+
 static int unknown(int argc, char **argv) {
+    if (asks_for_help(argc, argv) && print_group(argv[0])) return 0;
     fprintf(stderr, "arcane: there is no command \"%s\"", argv[0]);
-    const size_t n = strlen(argv[0]);
     int group = 0;
     for (const cli_command *const *c = cli_commands; *c; c++) {
-        if (strncmp((*c)->name, argv[0], n) || (*c)->name[n] != ' ') continue;
+        if (!in_group(*c, argv[0])) continue;
         if (!group && argc > 1) fprintf(stderr, " \"%s\"", argv[1]);
         fprintf(stderr, "%s \"arcane %s\"", group++ ? "," : "; there is",
                 (*c)->name);
     }
     fputs(group ? "\n" : "; see \"arcane --help\"\n", stderr);
     return 2;
-}
-
-static bool asks_for_help(int argc, char **argv) {
-    for (int i = 0; i < argc; i++)
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return true;
-    return false;
 }
 
 /* Usage errors give 2 and a hint; everything else that fails gives 1. */

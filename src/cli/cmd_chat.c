@@ -1,5 +1,6 @@
 /* cmd_chat.c - arcane chat: a conversation in the terminal. */
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/constrain.h"
 #include "cli/draft_option.h"
 #include "cli/engine_option.h"
 #include "cli/line_edit.h"
@@ -23,6 +25,7 @@ typedef struct chat_args {
     sample_args sampling;
     draft_args guess;
     engine_args run;
+    constrain_args limits;
     bool stats;
 } chat_args;
 
@@ -53,6 +56,7 @@ static const cli_option options[] = {
 #define SAMPLE_ARGS chat_args
 #include "cli/sample_options.def"
 #undef SAMPLE_ARGS
+    CONSTRAIN_OPTIONS(chat_args),
     {"--stats", NULL, CLI_FLAG, false, offsetof(chat_args, stats), NULL,
      "tokens per second and context used, after each answer"},
     ENGINE_OPTIONS(chat_args),
@@ -69,6 +73,7 @@ typedef struct talk {
     chat *chat;
     line_edit *input;
     draft_model guess;
+    constrain limits; /* as /set left them */
     chat_request request;
     think_filter think;
     bool stats, quit;
@@ -89,23 +94,42 @@ static bool show(void *ctx, const char *p, size_t n) {
 
 /* ---- commands typed in a conversation ---- */
 
+/* What a command has done, for a person who sees nothing of it else. */
+__attribute__((format(printf, 1, 2))) static void note(const char *form, ...) {
+    va_list args;
+    if (!isatty(STDERR_FILENO)) return;
+    va_start(args, form);
+    fputc('(', stderr);
+    vfprintf(stderr, form, args);
+    fputs(")\n", stderr);
+    va_end(args);
+}
+
+static long long n_turns(const talk *t) {
+    return (long long)json_array_size(chat_turns(t->chat));
+}
+
 typedef ar_status say_fn(talk *t, char *rest, ar_error *err);
 
 static ar_status say_system(talk *t, char *rest, ar_error *err) {
-    return chat_say(t->chat, "system", rest, err);
+    TRY(chat_say(t->chat, "system", rest, err));
+    note(*rest ? "the model is told this first" : "the model is told nothing");
+    return AR_OK;
 }
 
 static ar_status say_reset(talk *t, char *rest, ar_error *err) {
     (void)rest, (void)err;
     chat_reset(t->chat);
+    note("the conversation is forgotten");
     return AR_OK;
 }
 
 static ar_status say_undo(talk *t, char *rest, ar_error *err) {
     (void)rest;
-    return chat_undo(t->chat)
-               ? AR_OK
-               : error_set(err, AR_USAGE, "/undo: there is nothing to undo");
+    if (!chat_undo(t->chat))
+        return error_set(err, AR_USAGE, "/undo: there is nothing to undo");
+    note("the last question and its answer are taken back");
+    return AR_OK;
 }
 
 static ar_status need_file(const char *command, const char *rest,
@@ -115,12 +139,16 @@ static ar_status need_file(const char *command, const char *rest,
 
 static ar_status say_save(talk *t, char *rest, ar_error *err) {
     TRY(need_file("/save", rest, err));
-    return chat_save(t->chat, rest, err);
+    TRY(chat_save(t->chat, rest, err));
+    note("saved to %s", rest);
+    return AR_OK;
 }
 
 static ar_status say_load(talk *t, char *rest, ar_error *err) {
     TRY(need_file("/load", rest, err));
-    return chat_load(t->chat, rest, err);
+    TRY(chat_load(t->chat, rest, err));
+    note("%s has %lld turns", rest, n_turns(t));
+    return AR_OK;
 }
 
 /* What /set knows by the names of the options. */
@@ -163,28 +191,71 @@ static ar_status new_sampler(talk *t, const sample_args *a, ar_error *err) {
     return AR_OK;
 }
 
+/* What a grammar has to know of the model. */
+static ar_grammar_mask_options mask_options(const talk *t) {
+    ar_grammar_mask_options o = {.n_vocab = t->model->config.n_vocab};
+    o.ends = chat_ends(t->chat, &o.n_ends);
+    return o;
+}
+
+static void use_limits(talk *t) {
+    t->request.mask = t->limits.mask;
+    t->request.stops = t->limits.stops;
+    t->request.n_stops = t->limits.n_stops;
+}
+
+static ar_status set_limit(talk *t, const char *name, const char *to,
+                           ar_error *err) {
+    const ar_grammar_mask_options o = mask_options(t);
+    TRY(constrain_set(&t->limits, name, to, chat_tokenizer(t->chat), &o, err));
+    use_limits(t);
+    note("%s is %s", name, *to ? to : "off");
+    return AR_OK;
+}
+
+static void show_settings(const talk *t) {
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        const void *field =
+            (const char *)&t->sampling.options + numbers[i].offset;
+        fprintf(stderr, "  %-20s %g\n", numbers[i].name,
+                numbers[i].whole ? (double)*(const int64_t *)field
+                                 : *(const double *)field);
+    }
+    fprintf(stderr, "  %-20s %lld\n  %-20s %lld\n", "seed",
+            (long long)t->sampling.seed, "tokens", (long long)t->request.n);
+}
+
 /* NAME VALUE; nothing is changed where the value is out of range. */
 static ar_status say_set(talk *t, char *rest, ar_error *err) {
     sample_args a = t->sampling;
     char *given = strchr(rest, ' '), *end;
+    if (!*rest) {
+        show_settings(t);
+        return AR_OK;
+    }
     if (given) *given++ = 0;
+    if (constrain_has(rest)) return set_limit(t, rest, given ? given : "", err);
     const double x = given ? strtod(given, &end) : 0;
     if (!given || end == given || *end || !(x > -1e15 && x < 1e15))
         return error_set(err, AR_USAGE,
                          "/set: a name (an option's: temp, top-k, seed, "
-                         "tokens ...) and a number");
+                         "tokens ...) and a number, or grammar, json-schema "
+                         "or stop and what they are to be");
     if (!strcmp(rest, "tokens"))
         t->request.n = x < 0 ? 0 : (int64_t)x;
     else if (!strcmp(rest, "seed"))
         a.seed = (int64_t)x;
     else if (!set_number(&a.options, rest, x))
         return error_set(err, AR_USAGE, "/set: there is no \"%.40s\"", rest);
-    return new_sampler(t, &a, err);
+    TRY(new_sampler(t, &a, err));
+    note("%s is %g", rest, x);
+    return AR_OK;
 }
 
 static ar_status say_stats(talk *t, char *rest, ar_error *err) {
     (void)rest, (void)err;
     t->stats = !t->stats;
+    note(t->stats ? "speed and context are shown" : "no longer shown");
     return AR_OK;
 }
 
@@ -200,14 +271,15 @@ static const struct {
     const char *name, *help;
     say_fn *run;
 } commands[] = {
-    {"/system", "TEXT: what the model is told first; nothing removes it",
+    {"/system", "TEXT: what the model is told first; no TEXT takes it back",
      say_system},
     {"/reset", "forget the conversation", say_reset},
     {"/undo", "take back the last question and its answer", say_undo},
     {"/save", "FILE: write the conversation", say_save},
     {"/load", "FILE: go on with one", say_load},
     {"/set",
-     "NAME VALUE: an option of sampling (temp, top-p ...), seed, tokens",
+     "NAME VALUE: an option of sampling (temp, top-p ...), seed, tokens,\n"
+     "           grammar, json-schema or stop; alone it shows the numbers",
      say_set},
     {"/stats", "speed and context after each answer, on or off", say_stats},
     {"/help", "this list", say_help},
@@ -265,6 +337,10 @@ static ar_status answer(talk *t, const char *question, ar_error *err) {
         fprintf(stderr,
                 "(the context is full: the oldest %lld turns were dropped)\n",
                 (long long)s.n_dropped);
+    if (s.cut)
+        note("the answer ends here, at %lld tokens: %s", (long long)s.n_answer,
+             t->request.n == s.n_answer ? "/set tokens N allows more"
+                                        : "the context is full");
     if (t->stats) say_numbers(t, &s);
     stopped = 0;
     return AR_OK;
@@ -294,6 +370,7 @@ static ar_status converse(talk *t, ar_error *err) {
 
 static ar_status open_all(talk *t, ar_error *err) {
     const chat_args *a = t->args;
+    TRY(constrain_open(&t->limits, &a->limits, err));
     TRY(ar_model_open(&t->model, a->model, err));
     ar_engine_options o;
     TRY(engine_args_read(&o, &a->on, &a->run, err));
@@ -305,6 +382,9 @@ static ar_status open_all(talk *t, ar_error *err) {
     TRY(draft_model_open(&t->guess, &a->guess, &o, err));
     TRY(chat_open(&t->chat, t->model, t->engine, &t->guess.options, err));
     TRY(new_sampler(t, &a->sampling, err));
+    const ar_grammar_mask_options held = mask_options(t);
+    TRY(constrain_attach(&t->limits, chat_tokenizer(t->chat), &held, err));
+    use_limits(t);
     if (a->load) TRY(chat_load(t->chat, a->load, err));
     if (a->system) TRY(chat_say(t->chat, "system", a->system, err));
     t->input = line_edit_open("arcane");
@@ -312,9 +392,9 @@ static ar_status open_all(talk *t, ar_error *err) {
 }
 
 static void greet(const talk *t) {
-    if (!isatty(STDERR_FILENO)) return;
-    fprintf(stderr, "%s; /help lists commands, Ctrl-D leaves\n",
-            t->args->model);
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "%s; /help lists commands, Ctrl-D leaves\n",
+                t->args->model);
     if (!chat_has_template(t->chat))
         fputs("(this model has no chat template: it continues your text)\n",
               stderr);
@@ -340,6 +420,7 @@ static ar_status run(const void *parsed, ar_error *err) {
     }
     line_edit_close(t.input);
     ar_sampler_close(t.request.sampler);
+    constrain_close(&t.limits);
     chat_close(t.chat);
     draft_model_close(&t.guess);
     ar_engine_close(t.engine);
@@ -356,6 +437,7 @@ const cli_command cmd_chat = {
     .examples = "  arcane chat build/models/smollm2.gguf\n"
                 "  arcane chat model.gguf --system \"Answer in one sentence.\" "
                 "--temp 0\n"
+                "  arcane chat model.gguf --json-schema answer.json\n"
                 "  echo \"Why is the sky blue?\" | arcane chat model.gguf\n",
     .options = options,
     .args_size = sizeof(chat_args),

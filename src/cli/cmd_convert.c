@@ -66,6 +66,7 @@ static ar_status run(const void *parsed, ar_error *err) {
     if (a->type && o.type != AR_F32 && o.type != AR_F16 && o.type != AR_BF16)
         return error_set(err, AR_USAGE,
                          "--type: \"%.40s\" is not f32, f16 or bf16", a->type);
+    TRY(check_out(a->out, a->model, err));
     TRY(ar_model_open(&m, a->model, err));
     progress_begin(&bar, "converting");
     const ar_status s = to_gguf ? export_gguf(m, a->out, &o, err)

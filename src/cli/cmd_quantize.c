@@ -272,6 +272,7 @@ static ar_status run(const void *parsed, ar_error *err) {
     const quantize_args *a = parsed;
     job j = {.importance = NULL};
     ar_model *m = NULL;
+    TRY(check_out(a->out, a->model, err));
     TRY(export_mix_find(&j.mix, a->to, err));
     for (int i = 0; i < a->tensors.n; i++)
         TRY(export_mix_rule(&j.mix, a->tensors.word[i], err));

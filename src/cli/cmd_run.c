@@ -145,8 +145,9 @@ static ar_status read_prompt(answer *a, ar_error *err) {
 static ar_status open_text(answer *a, ar_error *err) {
     if (a->tok && (a->limits.grammar || !a->args->ids))
         a->n_ends = ar_model_ends(a->model, a->tok, false, a->ends);
-    return constrain_attach(&a->limits, a->tok, a->ends, a->n_ends,
-                            a->model->config.n_vocab, err);
+    const ar_grammar_mask_options o = {a->ends, a->n_ends,
+                                       a->model->config.n_vocab};
+    return constrain_attach(&a->limits, a->tok, &o, err);
 }
 
 /* Rows of the largest step: the prompt's, or a token's and its guesses'.  An

@@ -76,15 +76,13 @@ ar_status constrain_open(constrain *out, const constrain_args *a,
 }
 
 ar_status constrain_attach(constrain *c, const ar_tokenizer *tok,
-                           const int32_t *ends, int n_ends, int64_t n_vocab,
-                           ar_error *err) {
+                           const ar_grammar_mask_options *o, ar_error *err) {
     if (!c->grammar) return AR_OK;
     if (!tok)
         return error_set(err, AR_FORMAT,
                          "a grammar needs a tokenizer, and the model has none");
-    const ar_grammar_mask_options o = {ends, n_ends, n_vocab};
     TRY(ar_token_tree_open(&c->tree, tok, err));
-    return ar_grammar_mask_open(&c->mask, c->grammar, c->tree, &o, err);
+    return ar_grammar_mask_open(&c->mask, c->grammar, c->tree, o, err);
 }
 
 void constrain_close(constrain *c) {
@@ -93,4 +91,39 @@ void constrain_close(constrain *c) {
     ar_grammar_close(c->grammar);
     text_close(&c->words);
     *c = (constrain){0};
+}
+
+bool constrain_has(const char *name) {
+    return !strcmp(name, "grammar") || !strcmp(name, "json-schema") ||
+           !strcmp(name, "stop");
+}
+
+static void take_stops(constrain *c, const constrain *from) {
+    c->words = from->words;
+    memcpy(c->stops, from->stops, sizeof c->stops);
+    c->n_stops = from->n_stops;
+}
+
+ar_status constrain_set(constrain *c, const char *name, const char *to,
+                        const ar_tokenizer *tok,
+                        const ar_grammar_mask_options *o, ar_error *err) {
+    const char *words[] = {to, NULL};
+    const bool stop = !strcmp(name, "stop");
+    constrain_args a = {0};
+    constrain now;
+    if (*to && stop)
+        a.stops = (cli_words){words, 1};
+    else if (*to)
+        *(!strcmp(name, "grammar") ? &a.grammar : &a.schema) = to;
+    TRY(constrain_open(&now, &a, err));
+    const ar_status s = constrain_attach(&now, tok, o, err);
+    if (s == AR_OK) { /* what it is not about stays; the rest is closed */
+        const constrain was = *c, fresh = now;
+        *c = stop ? was : fresh;
+        take_stops(c, stop ? &fresh : &was);
+        now = stop ? fresh : was;
+        take_stops(&now, stop ? &was : &fresh);
+    }
+    constrain_close(&now);
+    return s;
 }

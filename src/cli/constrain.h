@@ -50,11 +50,18 @@ typedef struct constrain {
  * reading the grammar or schema. */
 ar_status constrain_open(constrain *out, const constrain_args *a,
                          ar_error *err);
-/* The mask, once there is a tokenizer; ends [n_ends] are the tokens that end a
- * text.  Errors: AR_FORMAT without a tokenizer; AR_NOMEM. */
+/* The mask, once there is a tokenizer.  Errors: AR_FORMAT without a tokenizer;
+ * AR_NOMEM. */
 ar_status constrain_attach(constrain *c, const ar_tokenizer *tok,
-                           const int32_t *ends, int n_ends, int64_t n_vocab,
-                           ar_error *err);
+                           const ar_grammar_mask_options *o, ar_error *err);
 void constrain_close(constrain *c);
+
+/* Change what /set calls "grammar", "json-schema" or "stop" to what it says,
+ * none where it says ""; false for other names.  Errors are as above, and
+ * nothing is changed. */
+bool constrain_has(const char *name);
+ar_status constrain_set(constrain *c, const char *name, const char *to,
+                        const ar_tokenizer *tok,
+                        const ar_grammar_mask_options *o, ar_error *err);
 
 #endif

@@ -6,8 +6,9 @@
 #include "base/mem.h"
 #include "cli/inspect.h"
 #include "cli/options.h"
+#include "infer/infer.h"
 
-enum { SHOWN = 8, MAX_TEMPLATE = 1 << 26 };
+enum { SHOWN = 8, MAX_TOKENIZER = 1 << 26 };
 
 /* The keys that each layer sees, if any has a window. */
 static void add_windows(json_t *o, const model_config *c) {
@@ -53,7 +54,6 @@ static void add_rope(json_t *o, const model_config *c) {
     json_object_set_new(o, "rope", r);
 }
 
-/* Layers that keep a state in place of keys and values. */
 static void add_experts(json_t *o, const model_config *c) {
     int64_t layers = 0;
     for (int64_t l = 0; l < c->n_layers; l++) layers += config_is_moe(c, l);
@@ -63,6 +63,7 @@ static void add_experts(json_t *o, const model_config *c) {
     put_int(o, "expert_layers", layers);
 }
 
+/* Layers that keep a state in place of keys and values. */
 static void add_states(json_t *o, const model_config *c) {
     json_t *s = json_object();
     int64_t n = 0;
@@ -111,14 +112,12 @@ json_t *inspect_model(const survey *s) {
 
 /* ---- tokenizer ---- */
 
-static ar_status read_json(json_t **out, const char *folder, const char *name,
-                           ar_error *err) {
+static ar_status read_tokenizer(json_t **out, const char *folder,
+                                ar_error *err) {
     char path[4200], *data = NULL;
     size_t n = 0;
-    *out = NULL;
-    TRY(file_join(path, sizeof path, folder, name, err));
-    if (!file_exists(path)) return AR_OK;
-    TRY(file_read(path, MAX_TEMPLATE, &data, &n, err));
+    TRY(file_join(path, sizeof path, folder, "tokenizer.json", err));
+    TRY(file_read(path, MAX_TOKENIZER, &data, &n, err));
     *out = json_loadb(data, n, 0, NULL);
     mem_free(data);
     return AR_OK;
@@ -141,7 +140,7 @@ static ar_status add_tokenizer_json(json_t *o, const char *folder,
     json_t *root = NULL;
     ar_tokenizer *tok = NULL;
     ar_error why = {0};
-    TRY(read_json(&root, folder, "tokenizer.json", err));
+    TRY(read_tokenizer(&root, folder, err));
     const json_t *m = json_object_get(root, "model");
     const char *type = json_string_value(json_object_get(m, "type"));
     json_object_set_new(o, "kind",
@@ -165,20 +164,21 @@ static ar_status add_tokenizer_json(json_t *o, const char *folder,
     return AR_OK;
 }
 
+/* What chat would use. */
 static ar_status folder_template(bool *out, const char *folder, ar_error *err) {
-    json_t *root = NULL;
-    *out = has_file(folder, "chat_template.jinja") ||
-           has_file(folder, "chat_template.json");
-    if (*out) return AR_OK;
-    TRY(read_json(&root, folder, "tokenizer_config.json", err));
-    const json_t *t = json_object_get(root, "chat_template");
-    *out = t && !json_is_null(t);
-    json_decref(root);
-    return AR_OK;
+    text source = {0};
+    json_t *tokens;
+    ar_error none;
+    const ar_status s = template_find(folder, NULL, &source, &tokens, &none);
+    *out = s == AR_OK;
+    json_decref(tokens);
+    text_close(&source);
+    return s == AR_OK || s == AR_FORMAT ? AR_OK
+                                        : error_set(err, s, "%s", none.message);
 }
 
 static ar_status of_folder(json_t *o, const char *folder, ar_error *err) {
-    bool chat = false;
+    bool has_chat = false;
     if (has_file(folder, "tokenizer.json"))
         TRY(add_tokenizer_json(o, folder, err));
     else if (has_file(folder, "tokenizer.model"))
@@ -187,9 +187,9 @@ static ar_status of_folder(json_t *o, const char *folder, ar_error *err) {
         put_text(o, "kind", "tiktoken (tokenizer.tiktoken)");
     else if (has_file(folder, "merges.txt"))
         put_text(o, "kind", "BPE (vocab.json, merges.txt)");
-    TRY(folder_template(&chat, folder, err));
-    if (json_object_size(o) || chat)
-        json_object_set_new(o, "chat_template", json_boolean(chat));
+    TRY(folder_template(&has_chat, folder, err));
+    if (json_object_size(o) || has_chat)
+        json_object_set_new(o, "chat_template", json_boolean(has_chat));
     return AR_OK;
 }
 
@@ -205,9 +205,9 @@ static void of_gguf(json_t *o, const gguf *g) {
     gguf_as_int(gguf_find(g, "tokenizer.ggml.bos_token_id"), 0, &bos);
     gguf_as_int(gguf_find(g, "tokenizer.ggml.eos_token_id"), 0, &eos);
     add_specials(o, bos, eos);
-    const bool chat = gguf_find(g, "tokenizer.chat_template") != NULL;
-    if (json_object_size(o) || chat)
-        json_object_set_new(o, "chat_template", json_boolean(chat));
+    const bool has_chat = gguf_find(g, "tokenizer.chat_template") != NULL;
+    if (json_object_size(o) || has_chat)
+        json_object_set_new(o, "chat_template", json_boolean(has_chat));
 }
 
 ar_status inspect_tokenizer(json_t **out, const survey *s, ar_error *err) {

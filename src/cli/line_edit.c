@@ -2,10 +2,12 @@
  * elsewhere. */
 #include <errno.h>
 #include <histedit.h>
+#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,8 +28,16 @@ static char *show_prompt(EditLine *el) {
     return (char *)e->prompt;
 }
 
+/* Without a locale of many characters, libedit drops all but ASCII. */
+static void use_utf8(void) {
+    static const char *const names[] = {"", "C.UTF-8", "en_US.UTF-8"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (setlocale(LC_CTYPE, names[i]) && MB_CUR_MAX > 1) return;
+}
+
 static bool open_terminal(line_edit *e, const char *program) {
     HistEvent event;
+    use_utf8();
     e->el = el_init(program, stdin, stdout, stderr);
     e->history = history_init();
     if (!e->el || !e->history) return false;
@@ -78,10 +88,21 @@ static bool read_raw(line_edit *e, const char *prompt, text *out,
     return out->size > before;
 }
 
+static bool drop_last(text *t, char c) {
+    if (!t->size || t->data[t->size - 1] != c) return false;
+    t->data[--t->size] = 0;
+    return true;
+}
+
+/* The end of the last line; empty lines before it stay. */
 static void cut_end(text *t) {
-    while (t->size &&
-           (t->data[t->size - 1] == '\n' || t->data[t->size - 1] == '\r'))
-        t->data[--t->size] = 0;
+    drop_last(t, '\n');
+    drop_last(t, '\r');
+}
+
+/* Empty lines behind a whole text. */
+static void cut_empty(text *t) {
+    while (drop_last(t, '\n') || drop_last(t, '\r')) continue;
 }
 
 static bool is_quotes(const text *t, size_t from) {
@@ -98,7 +119,7 @@ static bool read_block(line_edit *e, text *out, bool *stopped) {
         cut_end(out);
         if (is_quotes(out, from)) {
             out->size = from;
-            cut_end(out);
+            cut_empty(out);
             return true;
         }
         text_adds(out, "\n");
@@ -130,6 +151,7 @@ bool line_edit_read(line_edit *e, const char *prompt, text *out,
         if (!read_raw(e, "... ", out, stopped)) break;
         cut_end(out);
     }
+    cut_empty(out);
     if (e->el && out->size) history(e->history, &event, H_ENTER, out->data);
     return true;
 }

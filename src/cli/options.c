@@ -56,6 +56,11 @@ ar_status parse_ids(const char *name, const char *list, int32_t **ids,
     return AR_OK;
 }
 
+ar_status check_out(const char *out, const char *of, ar_error *err) {
+    if (!file_same(out, of)) return AR_OK;
+    return error_set(err, AR_USAGE, "--out: %.200s is the model itself", out);
+}
+
 ar_status read_stdin(char **out, size_t *n, ar_error *err) {
     text t = {0};
     char piece[4096];

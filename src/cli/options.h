@@ -61,6 +61,9 @@ struct settings;
 ar_status settings_loosen(struct settings *s, const char *flag, bool new_preset,
                           ar_error *err);
 
+/* A model must not be written over the one it is made of.  Errors: AR_USAGE. */
+ar_status check_out(const char *out, const char *of, ar_error *err);
+
 /* All of standard input; free with mem_free. */
 ar_status read_stdin(char **out, size_t *n, ar_error *err);
 

@@ -45,6 +45,9 @@ typedef struct gguf_value {
 
 typedef struct gguf gguf;
 
+/* Do bytes begin as a GGUF file does? */
+bool gguf_is(const void *data, size_t size);
+
 /* Opens a file; if it is a part of a model in several ("-00002-of-00003.gguf"),
  * all of them.  Metadata are those of the first part; tensors are in the order
  * of the files.

@@ -58,11 +58,15 @@ static ar_status take_name(cursor *c, gguf_string *out, size_t most,
                      c->file, what);
 }
 
+bool gguf_is(const void *data, size_t size) {
+    return size >= 4 && !memcmp(data, "GGUF", 4);
+}
+
 static ar_status read_version(cursor *c, gguf_part *p) {
     uint32_t version = 0;
     char magic[4];
     TRY(take(c, magic, sizeof magic, "its first bytes"));
-    if (memcmp(magic, "GGUF", 4))
+    if (!gguf_is(magic, sizeof magic))
         return error_set(c->err, AR_FORMAT, "%s: not a GGUF file", c->file);
     TRY(take(c, &version, sizeof version, "its header"));
     if (version && !(version & 0xffff))

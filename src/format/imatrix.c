@@ -202,8 +202,7 @@ static ar_status read_old(imatrix *x, const void *data, size_t size,
 
 static ar_status read_any(imatrix *x, const void *data, size_t size,
                           const char *name, ar_error *err) {
-    if (size < 4 || memcmp(data, "GGUF", 4) != 0)
-        return read_old(x, data, size, err);
+    if (!gguf_is(data, size)) return read_old(x, data, size, err);
     gguf *g = NULL;
     TRY(gguf_open_memory(&g, data, size, name, err));
     const ar_status s = read_gguf(x, g, err);
@@ -239,9 +238,8 @@ ar_status imatrix_is_file(bool *out, const char *path, ar_error *err) {
     file_map map;
     TRY(file_map_open(&map, path, err));
     const unsigned char *p = map.data;
-    const bool is_gguf = map.size >= 4 && !memcmp(p, "GGUF", 4);
     /* Of a small number of entries and a short name the high bytes are 0. */
-    *out = is_gguf || (map.size >= HEAD && !p[3] && !p[7]);
+    *out = gguf_is(p, map.size) || (map.size >= HEAD && !p[3] && !p[7]);
     file_map_close(&map);
     return AR_OK;
 }

@@ -10,9 +10,7 @@
 
 enum { HEAD = 8 }; /* bytes that tell the kind */
 
-static bool is_gguf(const unsigned char *head) {
-    return !memcmp(head, "GGUF", 4);
-}
+static bool is_gguf(const unsigned char *head) { return gguf_is(head, HEAD); }
 
 static bool is_rstk(const unsigned char *head) {
     return !memcmp(head, "RSTK", 4);

@@ -71,6 +71,11 @@ void chat_close(chat *c) {
 bool chat_has_template(const chat *c) { return c->template != NULL; }
 const ar_tokenizer *chat_tokenizer(const chat *c) { return c->tok; }
 
+const int32_t *chat_ends(const chat *c, int *n) {
+    *n = c->n_ends;
+    return c->ends;
+}
+
 /* ---- turns ---- */
 
 const json_t *chat_turns(const chat *c) { return c->turns; }
@@ -293,17 +298,23 @@ static ar_status write_answer(chat *c, listener *l, chat_stats *out,
     o.sampler = l->r->sampler;
     o.ends = c->ends;
     o.n_ends = c->n_ends;
-    o.flags = 0;
+    o.mask = l->r->mask;
+    o.stops = l->r->stops;
+    o.n_stops = l->r->n_stops;
+    /* A grammar sees what tokens add in the middle of a text. */
+    o.flags = l->r->mask ? AR_MIDDLE : 0;
     o.on_text = give;
     o.ctx = l;
     TRY(ar_generator_write(c->from, &o, &result, err));
     out->n_answer = result.n;
+    out->cut = result.end == AR_END_LENGTH;
     return text_status(&l->answer, err);
 }
 
 static ar_status answer_ids(chat *c, const chat_request *r, const int32_t *ids,
                             chat_stats *out, ar_error *err) {
     listener l = {.r = r};
+    if (r->mask) TRY(ar_grammar_mask_reset(r->mask, err));
     TRY(see_prompt(c, r->sync, ids, out->n_prompt, out, err));
     const double start = clock_now();
     ar_status s = write_answer(c, &l, out, err);
@@ -318,7 +329,15 @@ ar_status chat_answer(chat *c, const chat_request *r, chat_stats *out,
                       ar_error *err) {
     int32_t *ids = NULL;
     *out = (chat_stats){0};
+    json_t *all = json_copy(c->turns);
+    if (!all) return error_set(err, AR_NOMEM, "no memory for the turns");
     ar_status s = fit_prompt(c, &ids, &out->n_prompt, &out->n_dropped, err);
+    if (s != AR_OK) { /* what was dropped was dropped for nothing */
+        json_t *rest = c->turns;
+        c->turns = all;
+        all = rest;
+    }
+    json_decref(all);
     if (s == AR_OK) s = answer_ids(c, r, ids, out, err);
     mem_free(ids);
     return s;

@@ -28,6 +28,8 @@ ar_status chat_open(chat **out, const ar_model *m, ar_engine *e,
 void chat_close(chat *c);
 bool chat_has_template(const chat *c);
 const ar_tokenizer *chat_tokenizer(const chat *c); /* owned by c */
+/* The *n tokens that end an answer; owned by c. */
+const int32_t *chat_ends(const chat *c, int *n);
 
 /* The turns: a list of {"role", "content"}; owned by c. */
 const json_t *chat_turns(const chat *c);
@@ -45,6 +47,11 @@ typedef struct chat_request {
     ar_sampler *sampler;         /* borrowed */
     const ar_sync_options *sync; /* while the prompt is read; Nullable */
     int64_t n; /* tokens of the answer at most; 0 = what the context has */
+    /* What every answer is held to, with chat_ends: begins anew, borrowed,
+     * Nullable; and [n_stops] what ends it, see ar_write_options. */
+    ar_grammar_mask *mask;
+    const char *const *stops;
+    int n_stops;
     /* A piece of the answer as it comes, whole characters; false stops. */
     bool (*on_text)(void *ctx, const char *text, size_t n);
     void *ctx;
@@ -54,14 +61,16 @@ typedef struct chat_stats {
     int64_t n_prompt, n_new; /* tokens of the prompt; those computed */
     int64_t n_answer;
     int64_t n_dropped; /* oldest turns that no longer fit */
+    bool cut;          /* the answer has as many tokens as it may, and no end */
     double prompt_seconds, answer_seconds;
 } chat_stats;
 
 /* Answer the last turn; the answer becomes a turn, also when it was stopped.
  * Where the turns do not fit the context, the oldest after the system's are
  * dropped, question and answer together.  Errors: AR_RANGE (the last turn
- * alone does not fit), AR_FORMAT (the template fails), AR_NOMEM, AR_FULL,
- * AR_CANCELLED (while the prompt was read: there is no answer). */
+ * alone does not fit; none is then dropped), AR_FORMAT (the template fails),
+ * AR_NOMEM, AR_FULL, AR_CANCELLED (while the prompt was read: there is no
+ * answer). */
 ar_status chat_answer(chat *c, const chat_request *r, chat_stats *out,
                       ar_error *err);
 

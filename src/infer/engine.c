@@ -175,7 +175,14 @@ static ar_status open_cache(ar_engine *e, ar_error *err) {
     int64_t n_pages[MAX_GROUPS];
     TRY(cache_place(e, err));
     TRY(recurrent_open(e, err));
-    TRY(e->be->alloc(e->dev, c->size, &e->buffers[SLOT_CACHE], err));
+    ar_status s = e->be->alloc(e->dev, c->size, &e->buffers[SLOT_CACHE], err);
+    if (s == AR_NOMEM) /* the system has it, but not for this process */
+        return error_set(err, s,
+                         "no memory for a cache of %lld tokens (%.1f MiB); a "
+                         "shorter context takes less",
+                         (long long)e->opt.max_tokens,
+                         (double)c->size / (1 << 20));
+    TRY(s);
     TRY(e->be->alloc(
         e->dev,
         (size_t)(c->n_groups * e->opt.max_sessions * c->pages_per_session) *

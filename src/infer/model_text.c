@@ -142,7 +142,7 @@ static bool is_gguf(const char *path) {
     file_map m;
     ar_error ignored;
     if (file_map_open(&m, path, &ignored) != AR_OK) return false;
-    const bool is = m.size >= 4 && !memcmp(m.data, "GGUF", 4);
+    const bool is = gguf_is(m.data, m.size);
     file_map_close(&m);
     return is;
 }

@@ -59,12 +59,14 @@ int64_t recurrent_ready(const ar_engine *e, int32_t i, int64_t length) {
     return best;
 }
 
+size_t recurrent_row_size(const ar_engine *e, const pool_place *p) {
+    return ar_type_size(e->type, shape_count(&p->shape) / p->shape.dim[0]);
+}
+
 static ar_status copy_row(const ar_engine *e, const pool_place *p, int64_t to,
                           int64_t from, ar_error *err) {
     buffer *b = &e->buffers[SLOT_CACHE];
-    const size_t row =
-        ar_type_size(e->type, shape_count(&p->shape) / p->shape.dim[0]);
-    const size_t first = (size_t)p->offset;
+    const size_t row = recurrent_row_size(e, p), first = (size_t)p->offset;
     return e->be->copy(e->dev, b, first + (size_t)to * row, b,
                        first + (size_t)from * row, row, err);
 }
@@ -136,6 +138,38 @@ ar_status recurrent_stepped(ar_engine *e, int32_t i, int64_t position,
     TRY(copy_state(e, row_of(e, i, k), i, err));
     kept[k] = position;
     return AR_OK;
+}
+
+/* ---- for files ---- */
+
+int64_t recurrent_places(const ar_engine *e, int32_t i, int64_t length,
+                         int64_t *out) {
+    int64_t n = 0;
+    for (int64_t last = length + 1, position; last > 0; last = position) {
+        position = recurrent_ready(e, i, last - 1);
+        if (position > 0) out[n++] = position;
+    }
+    for (int64_t a = 0, b = n - 1; a < b; a++, b--) {
+        const int64_t x = out[a];
+        out[a] = out[b];
+        out[b] = x;
+    }
+    return n;
+}
+
+int64_t recurrent_row(const ar_engine *e, int32_t i, int64_t position) {
+    const int64_t *kept = kept_of(e, i);
+    for (int64_t k = 0; k < e->opt.snapshots; k++)
+        if (kept[k] == position) return row_of(e, i, k);
+    return i;
+}
+
+int64_t recurrent_new_row(ar_engine *e, int32_t i, int64_t position,
+                          int64_t length) {
+    int64_t *kept = kept_of(e, i);
+    const int64_t k = choose(e, kept, length);
+    kept[k] = position;
+    return row_of(e, i, k);
 }
 
 ar_status recurrent_fork(ar_engine *e, int32_t i, int32_t from, ar_error *err) {

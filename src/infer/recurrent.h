@@ -34,6 +34,17 @@ ar_status recurrent_stepped(ar_engine *e, int32_t i, int64_t position,
                             ar_error *err);
 /* Give the state of session `from`, where it is known, to session i. */
 ar_status recurrent_fork(ar_engine *e, int32_t i, int32_t from, ar_error *err);
+/* The places, rising and not behind `length`, of which session i has states;
+ * at most snapshots + 1. */
+int64_t recurrent_places(const ar_engine *e, int32_t i, int64_t length,
+                         int64_t *out);
+/* The row of the pools with the state of such a place. */
+int64_t recurrent_row(const ar_engine *e, int32_t i, int64_t position);
+/* A row for a snapshot of a text of `length` tokens, which the caller then
+ * fills with the state of a place. */
+int64_t recurrent_new_row(ar_engine *e, int32_t i, int64_t position,
+                          int64_t length);
+size_t recurrent_row_size(const ar_engine *e, const pool_place *p);
 /* A step behind the first n tokens failed: what it ran does not count, and
  * where the state is, is not known. */
 void recurrent_lost(ar_engine *e, int32_t i, int64_t n);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "infer/engine_state.h"
+#include "infer/recurrent.h"
 #include "infer/session_file.h"
 #include "model/layer_cache.h"
 #include "model/params_parts.h"
@@ -61,14 +62,32 @@ static int group_of(const ar_engine *e, int64_t layer) {
                           layer_cache_of(&e->m->config, layer).window);
 }
 
+/* The pools of a layer's state: none, or two. */
+static int state_pools(const ar_engine *e, int64_t l,
+                       const pool_place *out[2]) {
+    out[0] = &e->conv_pool[l];
+    out[1] = &e->scan_pool[l];
+    return out[1]->shape.rank ? 2 : 0;
+}
+
+static size_t state_size(const ar_engine *e) {
+    const pool_place *pool[2];
+    size_t size = 0;
+    for (int64_t l = 0; l < e->m->config.n_layers; l++)
+        for (int k = 0, n = state_pools(e, l, pool); k < n; k++)
+            size += recurrent_row_size(e, pool[k]);
+    return size;
+}
+
 /* ---- writing ---- */
 
 typedef struct writer {
     const ar_session *s;
-    int64_t n_ready; /* 0 where a window has gaps */
+    int64_t n_ready; /* 0 where a window has gaps; where states are behind the
+                        keys, theirs */
     file_writer *file;
     session_sum sum;
-    unsigned char *page; /* the largest of any pool */
+    unsigned char *page; /* the largest of any pool, or row of a state */
 } writer;
 
 static void put(writer *w, const void *p, size_t n) {
@@ -107,6 +126,35 @@ static ar_status put_layer(writer *w, int64_t l, ar_error *err) {
     return put_pool(w, &e->v_pool[l], g, first, err);
 }
 
+static ar_status put_state(writer *w, int64_t position, ar_error *err) {
+    const ar_session *s = w->s;
+    ar_engine *e = s->e;
+    const int64_t row = recurrent_row(e, s->index, position);
+    const pool_place *pool[2];
+    put(w, &position, sizeof position);
+    for (int64_t l = 0; l < e->m->config.n_layers; l++)
+        for (int k = 0, n = state_pools(e, l, pool); k < n; k++) {
+            const size_t size = recurrent_row_size(e, pool[k]);
+            const size_t from = (size_t)pool[k]->offset + (size_t)row * size;
+            TRY(e->be->read(e->dev, &e->buffers[SLOT_CACHE], from, w->page,
+                            size, err));
+            put(w, w->page, size);
+        }
+    return AR_OK;
+}
+
+static ar_status put_states(writer *w, ar_error *err) {
+    const ar_session *s = w->s;
+    int64_t places[SESSION_MAX_STATES];
+    session_states_header h = {0};
+    if (s->e->recurrent)
+        h.n = (uint64_t)recurrent_places(s->e, s->index, w->n_ready, places);
+    if (h.n) h.size = state_size(s->e);
+    put(w, &h, sizeof h);
+    for (uint64_t i = 0; i < h.n; i++) TRY(put_state(w, places[i], err));
+    return AR_OK;
+}
+
 static ar_status put_all(writer *w, ar_error *err) {
     const ar_session *s = w->s;
     const ar_engine *e = s->e;
@@ -124,16 +172,21 @@ static ar_status put_all(writer *w, ar_error *err) {
     put(w, s->marks, (size_t)s->length * sizeof *s->marks);
     for (int64_t l = 0; l < e->m->config.n_layers; l++)
         TRY(put_layer(w, l, err));
+    TRY(put_states(w, err));
     const uint64_t sum = session_sum_end(&w->sum);
     file_write(w->file, &sum, sizeof sum);
     return AR_OK;
 }
 
 static size_t largest_page(const ar_engine *e) {
+    const pool_place *pool[2];
     size_t size = 1;
     for (int64_t l = 0; l < e->m->config.n_layers; l++) {
         if (e->k_pool[l].page_size > size) size = e->k_pool[l].page_size;
         if (e->v_pool[l].page_size > size) size = e->v_pool[l].page_size;
+        for (int k = 0, n = state_pools(e, l, pool); k < n; k++)
+            if (recurrent_row_size(e, pool[k]) > size)
+                size = recurrent_row_size(e, pool[k]);
     }
     return size;
 }
@@ -147,7 +200,8 @@ ar_status ar_session_save(const ar_session *s, const char *path,
         st = error_set(err, AR_NOMEM, "no memory to save a session");
     if (st == AR_OK) {
         w->s = s;
-        w->n_ready = s->n_ready < s->n_kept ? 0 : s->n_ready;
+        const bool gaps = s->e->cache.n_groups > 1 && s->n_ready < s->n_kept;
+        w->n_ready = gaps ? 0 : s->n_ready;
         st = file_create(&w->file, path, err);
     }
     if (st == AR_OK) {
@@ -180,6 +234,15 @@ static ar_status check_layers(const ar_engine *e, const session_image *m,
                          (long long)l, x->k_row, x->v_row, (long long)x->first);
     }
     return AR_OK;
+}
+
+static ar_status check_states(const ar_engine *e, const session_image *m,
+                              ar_error *err) {
+    const size_t size = e->recurrent ? state_size(e) : 0;
+    if (!m->n_states || m->state_size == size) return AR_OK;
+    return error_set(err, AR_FORMAT,
+                     "it has states of %zu bytes, the engine's have %zu",
+                     m->state_size, size);
 }
 
 static int32_t mark_at(const session_image *m, int64_t i) {
@@ -221,6 +284,7 @@ static ar_status check_image(const ar_engine *e, const session_image *m,
                          (long long)m->page, ar_type_name(e->opt.k_type),
                          ar_type_name(e->opt.v_type), (long long)e->cache.page);
     TRY(check_layers(e, m, err));
+    TRY(check_states(e, m, err));
     return check_marks(e, m, err);
 }
 
@@ -256,6 +320,33 @@ static void first_pages(ar_session *s, const session_image *m) {
     }
 }
 
+static ar_status load_state(ar_engine *e, int64_t row,
+                            const unsigned char *from, ar_error *err) {
+    const pool_place *pool[2];
+    for (int64_t l = 0; l < e->m->config.n_layers; l++)
+        for (int k = 0, n = state_pools(e, l, pool); k < n; k++) {
+            const size_t size = recurrent_row_size(e, pool[k]);
+            const size_t to = (size_t)pool[k]->offset + (size_t)row * size;
+            TRY(e->be->write(e->dev, &e->buffers[SLOT_CACHE], to, from, size,
+                             err));
+            from += size;
+        }
+    return AR_OK;
+}
+
+/* All of them as snapshots: the next step begins from the last. */
+static ar_status load_states(ar_session *s, const session_image *m,
+                             ar_error *err) {
+    for (int64_t i = 0; i < m->n_states; i++) {
+        int64_t position;
+        const unsigned char *from = session_image_state(m, i, &position);
+        const int64_t row =
+            recurrent_new_row(s->e, s->index, position, m->n_ready);
+        TRY(load_state(s->e, row, from, err));
+    }
+    return AR_OK;
+}
+
 static ar_status load_text(ar_session *s, const session_image *m,
                            ar_error *err) {
     for (int64_t i = 0; i < m->n_text; i++) s->marks[i] = mark_at(m, i);
@@ -271,7 +362,9 @@ static ar_status load_text(ar_session *s, const session_image *m,
     }
     session_advanced(s, m->n_ready);
     s->length = m->n_text;
-    if (s->e->recurrent) session_trim(s); /* states are not in the file */
+    if (!s->e->recurrent) return AR_OK;
+    TRY(load_states(s, m, err));
+    session_trim(s); /* what no state has seen is to be computed again */
     return AR_OK;
 }
 

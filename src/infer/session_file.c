@@ -8,8 +8,14 @@
 
 _Static_assert(sizeof(session_header) == 56, "as the file has it");
 _Static_assert(sizeof(session_layer_header) == 16, "as the file has it");
+_Static_assert(sizeof(session_states_header) == 16, "as the file has it");
 
-enum { MAX_PAGE = 1 << 12, SUM_SIZE = 8, BLOCK = 1 << 16 };
+enum {
+    MAX_PAGE = 1 << 12,
+    SUM_SIZE = 8,
+    PLACE_SIZE = 8,
+    BLOCK = 1 << 16,
+};
 
 void session_sum_add(session_sum *s, const void *p, size_t n) {
     const unsigned char *at = p;
@@ -67,7 +73,8 @@ static ar_status read_type(const char *name, ar_type *out, ar_error *err) {
     return error_set(err, AR_FORMAT, "the cache has no known type");
 }
 
-static ar_status read_header(session_image *out, reader *r, ar_error *err) {
+static ar_status read_header(session_image *out, reader *r, char *version,
+                             ar_error *err) {
     session_header h;
     const unsigned char *p = take(r, sizeof h);
     if (!p) return cut_off("header", err);
@@ -75,7 +82,8 @@ static ar_status read_header(session_image *out, reader *r, ar_error *err) {
     const size_t name = sizeof h.magic - 1;
     if (memcmp(h.magic, SESSION_MAGIC, name))
         return error_set(err, AR_FORMAT, "is not a saved session");
-    if (h.magic[name] != SESSION_MAGIC[name])
+    *version = h.magic[name];
+    if (*version != '1' && *version != SESSION_MAGIC[name])
         return error_set(err, AR_FORMAT,
                          "is a saved session of another version");
     TRY(read_type(h.k_type, &out->k_type, err));
@@ -119,16 +127,55 @@ static ar_status read_layer(const session_image *m, session_layer *out,
     return read_rows(r, n, out->v_row, &out->v, err);
 }
 
+const unsigned char *session_image_state(const session_image *m, int64_t i,
+                                         int64_t *place) {
+    const unsigned char *p =
+        m->states + (size_t)i * (PLACE_SIZE + m->state_size);
+    memcpy(place, p, PLACE_SIZE);
+    return p + PLACE_SIZE;
+}
+
+static ar_status read_states(session_image *m, reader *r, ar_error *err) {
+    session_states_header h;
+    size_t record, size;
+    const unsigned char *p = take(r, sizeof h);
+    if (!p) return cut_off("states", err);
+    memcpy(&h, p, sizeof h);
+    if (h.n > SESSION_MAX_STATES || (h.n > 0) != (h.size > 0))
+        return error_set(err, AR_FORMAT,
+                         "%llu states of %llu bytes: this cannot be",
+                         (unsigned long long)h.n, (unsigned long long)h.size);
+    if (__builtin_add_overflow((size_t)h.size, PLACE_SIZE, &record) ||
+        __builtin_mul_overflow(record, (size_t)h.n, &size) ||
+        !(m->states = take(r, size)))
+        return cut_off("states", err);
+    m->n_states = (int64_t)h.n;
+    m->state_size = (size_t)h.size;
+    int64_t before = 0, place;
+    for (int64_t i = 0; i < m->n_states; i++, before = place) {
+        session_image_state(m, i, &place);
+        if (place <= before || place > m->n_ready)
+            return error_set(err, AR_FORMAT,
+                             "a state of token %lld behind one of %lld, of "
+                             "%lld tokens",
+                             (long long)place, (long long)before,
+                             (long long)m->n_ready);
+    }
+    return AR_OK;
+}
+
 ar_status session_image_read(session_image *out, const void *data, size_t size,
                              ar_error *err) {
     if (size < SUM_SIZE) return cut_off("header", err);
     reader r = {data, size - SUM_SIZE};
+    char version = 0;
     memset(out, 0, sizeof *out);
-    TRY(read_header(out, &r, err));
+    TRY(read_header(out, &r, &version, err));
     out->marks = take(&r, (size_t)out->n_text * sizeof(int32_t));
     if (!out->marks) return cut_off("tokens", err);
     for (int64_t l = 0; l < out->n_layers; l++)
         TRY(read_layer(out, &out->layer[l], &r, err));
+    if (version != '1') TRY(read_states(out, &r, err));
     if (r.left) return error_set(err, AR_FORMAT, "%zu bytes too many", r.left);
     const uint64_t sum = session_sum_of(data, size - SUM_SIZE);
     if (!memcmp(&sum, r.at, SUM_SIZE)) return AR_OK;

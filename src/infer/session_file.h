@@ -9,7 +9,9 @@
 #include "arcane/types.h"
 #include "model/config.h"
 
-#define SESSION_MAGIC "arcsess1" /* its last character is the version */
+/* The last character is the version; files of version 1 end behind the layers.
+ */
+#define SESSION_MAGIC "arcsess2"
 
 /* All numbers are little-endian. */
 typedef struct session_header {
@@ -25,6 +27,14 @@ typedef struct session_layer_header {
     uint32_t k_row, v_row; /* bytes of a token */
 } session_layer_header;
 
+/* Behind the layers. */
+typedef struct session_states_header {
+    uint64_t n;    /* states, 0 of a model that has none */
+    uint64_t size; /* bytes of one, without its place */
+} session_states_header;
+
+enum { SESSION_MAX_STATES = 1025 };
+
 typedef struct session_layer {
     int64_t first;
     size_t k_row, v_row;
@@ -38,11 +48,20 @@ typedef struct session_image {
     int64_t page, n_layers, n_text, n_ready;
     const unsigned char *marks; /* i32 [n_text], at any address */
     session_layer layer[MAX_LAYERS];
+    /* Records of a place and a state [state_size], at any address; the places
+     * rise, from 1 to at most n_ready. */
+    int64_t n_states;
+    size_t state_size;
+    const unsigned char *states;
 } session_image;
 
 /* The image borrows the data.  Errors: AR_FORMAT. */
 ar_status session_image_read(session_image *out, const void *data, size_t size,
                              ar_error *err);
+
+/* The state of record i, and the tokens of the text that it has seen. */
+const unsigned char *session_image_state(const session_image *m, int64_t i,
+                                         int64_t *place);
 
 /* The checksum at the end of a file, of all bytes before it: XXH64 of each
  * block of 64 KiB, seeded with that of the block before it. */

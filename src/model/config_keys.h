@@ -45,7 +45,7 @@ enum moe_layout {
     MOE_KEYS_NORM = 8,      /* norm_topk_prob */
     MOE_KEYS_WIDTH = 16,    /* moe_intermediate_size */
     MOE_KEYS_SPARSE = 32,   /* decoder_sparse_step, mlp_only_layers */
-    MOE_KEYS_CLAMP = 64,    /* swiglu_limit */
+    MOE_KEYS_CLAMP = 64,    /* swiglu_limit; experts_per_token */
     MOE_KEYS_CLIP = 128,    /* clip_qkv */
     MOE_KEYS_QK_NORM = 256, /* use_qk_norm */
     MOE_KEYS_QWEN2 = 1024,  /* shared_expert_intermediate_size, qkv_bias */

@@ -14,7 +14,7 @@ static ar_status find_folder(char *out, size_t size, const char *path,
                              ar_error *err) {
     char config[4200];
     if (!file_is_folder(path))
-        return error_set(err, AR_IO, "%.200s: no such folder", path);
+        return error_set(err, AR_IO, "%.200s: no such file or folder", path);
     TRY(file_join(config, sizeof config, path, "config.json", err));
     if (file_exists(config)) {
         if (strlen(path) >= size)

@@ -115,6 +115,11 @@ void test_folder_made_listed_removed(void **state) {
     assert_ok(file_make_folder(link_path, err));
     assert_true(file_is_folder(link_path));
     assert_ok(file_sync_folder(dir, err));
+    char round[800];
+    snprintf(round, sizeof round, "%s/../deep/.", link_path);
+    assert_true(file_same(link_path, round));
+    assert_false(file_same(link_path, dir));
+    assert_false(file_same("/no/such/file", "/no/such/file"));
     file_list l;
     assert_ok(file_list_open(&l, dir, err));
     assert_int_equal(l.n, 1);

@@ -31,6 +31,29 @@ END
 ok "kept" "$a" bench infer --random llama-5m:q4_0 --keep kept.gguf -t 1 -p 4 -n 0 -r 1
 says "kept, its types" 'q4_0' "$a" inspect kept.gguf
 
+# Guesses: what is written greedily, without and with them.
+printf 'one two three one two three one two three one two' >text
+says "guesses" '\| tg6 look-up \([0-9]+ of [0-9]+ right\) @ d[0-9]+ \|' \
+    "$a" bench infer "$model" -t 1 -p 0 -n 6 -r 1 --look-up --draft "$model" --text text
+grep -q '| tg6 draft (' out && grep -q '| tg6 @ d' out && pass || fail "a draft, and none"
+says "guesses, csv" '^qwen3_q8_0.gguf,q8_0,1,0,6,9,[0-9.]+,[0-9.]+,draft,[0-9]+,[0-9]+$' \
+    "$a" bench infer "$model" -t 1 -p 4 -n 6 -d 9 -r 1 --draft "$model" -o csv
+ok "guesses, json" "$a" bench infer "$model" -t 1 -p 4 -n 40 -r 2 --draft "$model" --draft-max 3 --json
+python3 - <<'END' 2>err && pass || fail "guesses, json: $(cat err)"
+import json
+rows = json.load(open("out"))
+assert [r.get("guess") for r in rows] == [None, "none", "draft"]
+assert rows[1]["guessed_tokens"] == 0 and rows[1]["n_depth"] == 1
+# Guesses of the model itself are right, but for those behind the end.
+assert 0 < rows[2]["right_guesses"] <= rows[2]["guessed_tokens"]
+END
+refuses "text without guesses" 2 '--text: only with' "$a" bench infer "$model" --text text
+refuses "no text" 1 'none.txt' "$a" bench infer "$model" --look-up --text none.txt
+: >empty
+refuses "an empty text" 2 'has no text' "$a" bench infer "$model" --look-up --text empty
+refuses "a short text" 2 'has only [0-9]+ tokens' "$a" bench infer "$model" -p 0 --look-up --text text -d 100
+refuses "another vocabulary" 1 'vocabulary' "$a" bench infer --random llama-5m:q8_0 -p 0 -n 4 --draft "$model"
+
 refuses "no model" 2 'MODEL or --random' "$a" bench infer -p 4
 refuses "both" 2 'MODEL or --random' "$a" bench infer "$model" --random llama-5m
 refuses "a shape there is not" 1 'no preset|llama-9z' "$a" bench infer --random llama-9z

@@ -185,6 +185,14 @@ refuses "no GGUF form" 1 'no GGUF form of arcane_ar' "$a" convert ar --to gguf \
 refuses "a folder" 1 '^arcane convert: \.' "$a" convert "$models/gpt2" --to gguf \
     --out .
 
+cp "$gguf/llama_mixed.gguf" own.gguf
+cp -r "$models/gpt2" own
+ln -s own.gguf link.gguf
+refuses "over itself" 2 'is the model itself' "$a" convert own.gguf --to gguf --out link.gguf
+refuses "over its folder" 2 'is the model itself' "$a" convert own --to safetensors --out ./own
+refuses "quantized over itself" 2 'is the model itself' "$a" quantize link.gguf --to q8_0 --out ./own.gguf
+same "and it is as it was" own.gguf "$gguf/llama_mixed.gguf"
+
 # ---- quantize ----
 
 for type in q4_0 q8_0 iq4_nl q4_k q6_k q4_k_m iq4_xs_m; do

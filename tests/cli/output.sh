@@ -55,6 +55,8 @@ EOF
 ok "--reference" "$a" --reference
 holds "a section for every command" \
     "$(grep -c '^## arcane ' out)" -eq "$(grep -c '^  [a-z]' all)"
+says "help of a group" '^  bench infer +time prompts' "$a" bench --help
+refuses "help of no group" 2 'no command "benches"' "$a" benches --help
 "$a" >out 2>err && rc=0 || rc=$?
 holds "no command at all" $rc -eq 2
 holds "no command at all: help" "$(grep -c '^usage:' err)" -eq 1

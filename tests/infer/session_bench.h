@@ -6,9 +6,10 @@
 #include "base/mem.h"
 #include "infer/engine_state.h"
 #include "infer/infer.h"
+#include "tests/infer/golden_text.h"
 #include "tests/model/golden_io.h"
 
-enum { V = 160, MOST = 96 }; /* the golden models' tokens; those of a text */
+enum { MOST = 96 }; /* tokens of a text */
 
 typedef struct bench {
     ar_model *m;
@@ -64,11 +65,6 @@ static inline void bench_expect(const bench *b, const int32_t *ids, int64_t n,
     double want[V];
     bench_alone(b, ids, n, false, want);
     assert_memory_equal(y, want, sizeof want);
-}
-
-static inline void some_text(int32_t *ids, int64_t n, int seed) {
-    for (int64_t i = 0; i < n; i++)
-        ids[i] = (int32_t)((i * 37 + seed * 53 + i * i) % V);
 }
 
 #endif

@@ -167,10 +167,15 @@ void test_chat_too_long(void **state) {
     open_chat(&f, "qwen3_q8_0.gguf", 96);
     r.sampler = f.greedy;
     text t = {0};
+    assert_true(ask(&f, "Hello", 4).cut);
     for (int i = 0; i < 400; i++) text_adds(&t, "x y z ");
     assert_ok(chat_say(f.c, "user", t.data, err));
     assert_fails(AR_RANGE, "the model's context is 96",
                  chat_answer(f.c, &r, &s, err));
+    /* Nothing was dropped for it. */
+    assert_int_equal(json_array_size(chat_turns(f.c)), 3);
+    assert_true(chat_undo(f.c));
+    assert_int_equal(json_array_size(chat_turns(f.c)), 2);
     assert_fails(AR_FORMAT, "UTF-8", chat_say(f.c, "user", "\xff", err));
     text_close(&t);
     close_chat(&f);

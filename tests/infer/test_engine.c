@@ -3,11 +3,10 @@
  * the same. */
 #include "base/mem.h"
 #include "infer/infer.h"
+#include "tests/infer/golden_text.h"
 #include "tests/infer/step_tokens.h"
 #include "tests/model/golden_io.h"
 #include "tests/model/golden_models.h"
-
-enum { V = 160 };
 
 typedef struct fixture {
     ar_model *m;
@@ -108,29 +107,12 @@ void test_engine_golden_f64(void **state) {
     check_golden("reference-f64", 1e-8);
 }
 
-static void some_ids(int32_t *ids, int64_t n, int seed) {
-    for (int64_t i = 0; i < n; i++)
-        ids[i] = (int32_t)((i * 37 + seed * 53 + i * i) % V);
-}
-
-/* Logits [n, V] of a text fed in pieces of `piece`. */
-static void feed_in_pieces(ar_engine *e, const int32_t *ids, int64_t n,
-                           int64_t piece, double *y) {
-    ar_session *s;
-    assert_ok(ar_session_open(&s, e, err));
-    for (int64_t i = 0; i < n; i += piece) {
-        const int64_t m = n - i < piece ? n - i : piece;
-        assert_ok(ar_session_feed(s, ids + i, m, true, y + i * V, err));
-    }
-    ar_session_close(s);
-}
-
 void test_engine_pieces(void **state) {
     (void)state;
     enum { N = 90 };
     static double whole[N * V], cut[N * V];
     int32_t ids[N];
-    some_ids(ids, N, 1);
+    some_text(ids, N, 1);
     const char *const models[] = {"gpt2", "llama", "mixtral", "gpt_oss",
                                   "glm4_moe"};
     const int64_t pieces[] = {1, 3, 7, 33};
@@ -153,7 +135,7 @@ void test_engine_longrope(void **state) {
     enum { N = 44, SHORT = 40 };
     static double whole[N * V], cut[N * V], below[SHORT * V];
     int32_t ids[N];
-    some_ids(ids, N, 8);
+    some_text(ids, N, 8);
     fixture f;
     open_engine(&f, "phi3_longrope", on("cpu"));
     feed_in_pieces(f.e, ids, SHORT, SHORT, below);
@@ -189,7 +171,7 @@ static void check_batch(const char *name) {
     int32_t ids[S][N];
     static double alone[S][N * V], y[S * V];
     for (int i = 0; i < S; i++) {
-        some_ids(ids[i], N, i + 2);
+        some_text(ids[i], N, i + 2);
         feed_in_pieces(f.e, ids[i], N, N, alone[i]);
     }
     /* Texts of different lengths, advanced together. */
@@ -227,8 +209,8 @@ void test_engine_rewind(void **state) {
     int32_t ids[N], other[N];
     fixture f;
     open_engine(&f, "gpt2", on("cpu"));
-    some_ids(ids, N, 3);
-    some_ids(other, N, 9);
+    some_text(ids, N, 3);
+    some_text(other, N, 9);
     const int64_t free_pages = ar_engine_free_pages(f.e);
     ar_session *s;
     assert_ok(ar_session_open(&s, f.e, err));
@@ -256,8 +238,8 @@ void test_engine_full(void **state) {
     open_engine(&f, "llama", o);
     int32_t ids[64], other[64];
     static double y[2 * V], z[2 * V];
-    some_ids(ids, 64, 4);
-    some_ids(other, 64, 5);
+    some_text(ids, 64, 4);
+    some_text(other, 64, 5);
     ar_session *s[2], *third;
     for (int i = 0; i < 2; i++) assert_ok(ar_session_open(&s[i], f.e, err));
     assert_fails(AR_FULL, "sessions", ar_session_open(&third, f.e, err));
@@ -314,7 +296,7 @@ void test_engine_threads(void **state) {
     enum { N = 50 };
     static double one[N * V], many[N * V];
     int32_t ids[N];
-    some_ids(ids, N, 5);
+    some_text(ids, N, 5);
     for (int t = 1; t <= 11; t += 2) {
         ar_engine_options o = on("cpu");
         o.n_threads = t % 6;
@@ -362,7 +344,7 @@ void test_engine_takes_nothing(void **state) {
     open_engine(&f, "llama", on("cpu"));
     int32_t ids[64];
     static double y[64 * V];
-    some_ids(ids, 64, 6);
+    some_text(ids, 64, 6);
     ar_session *s;
     mem_fail_at(1, 1);
     const ar_status open = ar_session_open(&s, f.e, NULL);

@@ -3,19 +3,16 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "tests/infer/golden_engine.h"
+#include "tests/infer/golden_text.h"
 #include "tests/infer/made_model.h"
 #include "tests/infer/step_tokens.h"
 
-enum { V = 160, N = 60 };
+enum { N = 60 };
 
 static const char *const latents[] = {"deepseek_v2", "deepseek_v2_lite",
                                       "deepseek_v3_dense",
                                       "deepseek_v3_halves"};
 enum { N_LATENTS = sizeof latents / sizeof *latents };
-
-static void some_ids(int32_t *ids, int seed) {
-    for (int i = 0; i < N; i++) ids[i] = (i * 37 + seed * 53 + i * i) % V;
-}
 
 static void open_on(ar_engine **e, const ar_model *m, const char *where) {
     ar_engine_options o = ar_engine_options_default();
@@ -67,7 +64,7 @@ void test_latent_same_bits(void **state) {
         assert_ok(ar_model_open(&m, golden_model(latents[i], ""), err));
         open_on(&e, m, "cpu");
         for (int k = 0; k < 2; k++) {
-            some_ids(ids[k], k + i);
+            some_text(ids[k], N, k + i);
             feed(e, ids[k], N, whole[k]);
             assert_ok(ar_session_open(&s[k], e, err));
         }
@@ -115,7 +112,7 @@ void test_latent_gguf_split(void **state) {
         assert_int_equal(x->size, y->size);
         assert_memory_equal(x->data, y->data, x->size);
     }
-    some_ids(ids, 3);
+    some_text(ids, N, 3);
     open_on(&e, m, "reference-f64");
     feed(e, ids, N, a);
     ar_engine_close(e);
@@ -147,7 +144,7 @@ void test_latent_types(void **state) {
     char folder[400], file[500], values[500];
     int32_t ids[N];
     ar_model *m;
-    some_ids(ids, 5);
+    some_text(ids, N, 5);
     snprintf(folder, sizeof folder, "%s/wide", test_folder());
     made_model(folder, wide, 0.15);
     assert_ok(ar_model_open(&m, folder, err));
@@ -189,7 +186,7 @@ void test_latent_cache_blocks(void **state) {
     ar_model *m;
     ar_engine *e;
     ar_engine_memory use;
-    some_ids(ids, 6);
+    some_text(ids, N, 6);
     snprintf(folder, sizeof folder, "%s/wide", test_folder());
     made_model(folder, wide, 0.15);
     assert_ok(ar_model_open(&m, folder, err));

@@ -4,10 +4,11 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "infer/infer.h"
+#include "tests/infer/golden_text.h"
 #include "tests/infer/step_tokens.h"
 #include "tests/model/golden_io.h"
 
-enum { V = 160, MOST = 250 };
+enum { MOST = 250 };
 
 static const char *const names[] = {"mamba2", "mamba2_limits",
                                     "qwen3_next_dense", "qwen3_next"};
@@ -37,29 +38,12 @@ static ar_engine_options on(const char *where, int64_t snapshots) {
     return o;
 }
 
-static void some_ids(int32_t *ids, int64_t n, int seed) {
-    for (int64_t i = 0; i < n; i++)
-        ids[i] = (int32_t)(rng_uniform((uint64_t)seed, 1, (uint64_t)i) * V);
-}
-
-/* Logits [n, V] of a text fed in pieces of `piece`. */
-static void feed_in_pieces(ar_engine *e, const int32_t *ids, int64_t n,
-                           int64_t piece, double *y) {
-    ar_session *s;
-    assert_ok(ar_session_open(&s, e, err));
-    for (int64_t i = 0; i < n; i += piece) {
-        const int64_t m = n - i < piece ? n - i : piece;
-        assert_ok(ar_session_feed(s, ids + i, m, true, y + i * V, err));
-    }
-    ar_session_close(s);
-}
-
 void test_recurrent_pieces(void **state) {
     (void)state;
     enum { N = 90 };
     static double whole[N * V], cut[N * V];
     int32_t ids[N];
-    some_ids(ids, N, 1);
+    some_text(ids, N, 1);
     const int64_t pieces[] = {1, 3, 7, 33};
     for (int k = 0; k < N_NAMES; k++) {
         fixture f;
@@ -82,7 +66,7 @@ static void check_batch(const char *name) {
     static double alone[S][N * V], y[S * V];
     open_engine(&f, golden_model(name, ""), on("cpu", 1));
     for (int i = 0; i < S; i++) {
-        some_ids(ids[i], N, i + 2);
+        some_text(ids[i], N, i + 2);
         feed_in_pieces(f.e, ids[i], N, N, alone[i]);
         assert_ok(ar_session_open(&s[i], f.e, err));
         if (i) assert_ok(ar_session_feed(s[i], ids[i], i, false, NULL, err));
@@ -178,8 +162,8 @@ void test_recurrent_reopen(void **state) {
     enum { N = 80 };
     static double first[N * V], again[N * V];
     int32_t ids[N], others[N];
-    some_ids(ids, N, 5);
-    some_ids(others, N, 6);
+    some_text(ids, N, 5);
+    some_text(others, N, 6);
     fixture f;
     open_engine(&f, golden_model("mamba2", ""), on("cpu", 2));
     feed_in_pieces(f.e, ids, N, N, first);
@@ -226,7 +210,7 @@ static void use_without_memory(ar_engine *e) {
     int32_t ids[100];
     double y[V];
     ar_session *s;
-    some_ids(ids, 100, 3);
+    some_text(ids, 100, 3);
     mem_fail_at(1, 1);
     const ar_status open = ar_session_open(&s, e, NULL);
     const ar_status fed = ar_session_feed(s, ids, 100, false, y, NULL);
@@ -260,8 +244,8 @@ void test_recurrent_nomem(void **state) {
     ar_model_close(m);
 }
 
-/* Forks, texts with the same beginning, and files: the states go along, or
- * are computed anew. */
+/* Forks and files take the states along; texts with the same beginning
+ * compute them anew. */
 static void check_shared(const char *name) {
     enum { N = 150, MORE = 20 };
     fixture f;
@@ -269,7 +253,7 @@ static void check_shared(const char *name) {
     int32_t ids[N + MORE];
     double want[V], y[V];
     char path[600];
-    some_ids(ids, N + MORE, 9);
+    some_text(ids, N + MORE, 9);
     snprintf(path, sizeof path, "%s/%s.session", test_folder(), name);
     open_engine(&f, golden_model(name, ""), on("cpu", 2));
     assert_ok(ar_session_open(&a, f.e, err));

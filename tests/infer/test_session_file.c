@@ -196,7 +196,7 @@ void test_session_file_lies(void **state) {
         {40, 0x7fffffff, "ends inside its tokens"},
         {44, 0x7fffffff, "cannot be"},
         {48, 31, "cannot be"},
-        {36, 3, "too many"},
+        {36, 3, "inside its states"},
         {56 + 120, 3, "begins at token 3"},
         {56 + 120, 32, "begins at token 32"},
         {56 + 120 + 8, 0xffffffff, "keys and values"},

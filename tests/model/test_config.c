@@ -1,6 +1,8 @@
 /* test_config.c - config.json in both layouts, and all that can be wrong. */
 #include <math.h>
 
+#include "base/file.h"
+#include "base/mem.h"
 #include "model/config.h"
 #include "tests/model/golden_io.h"
 #include "tests/model/golden_models.h"
@@ -283,6 +285,33 @@ void test_config_windows(void **state) {
     assert_int_equal(memcmp(c.window, d.window, sizeof c.window), 0);
     free(text);
     json_decref(j);
+}
+
+/* The keys of the family alone are written. */
+void test_config_expert_keys(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        bool both;
+    } models[] = {{"mixtral", false}, {"gpt_oss", true}};
+    for (int i = 0; i < 2; i++) {
+        model_config c;
+        char *data;
+        size_t size;
+        assert_ok(file_read(golden_model(models[i].name, "config.json"),
+                            1 << 20, &data, &size, err));
+        assert_ok(parse(&c, data, err));
+        mem_free(data);
+        json_t *j = config_json(&c);
+        assert_int_equal(
+            json_integer_value(json_object_get(j, "num_experts_per_tok")), 2);
+        assert_int_equal(
+            json_integer_value(json_object_get(j, "experts_per_token")),
+            models[i].both ? 2 : 0);
+        assert_int_equal(json_object_get(j, "experts_per_token") != NULL,
+                         models[i].both);
+        json_decref(j);
+    }
 }
 
 /* Windows and rotation of four layers by the rules of the architectures, as
