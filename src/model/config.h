@@ -59,6 +59,7 @@ enum qk_norm {
     QK_NORM_NONE,
     QK_NORM_PLAIN,  /* of each head, without a weight, after the rotation */
     QK_NORM_HEAD,   /* of each head, before the rotation */
+    QK_NORM_EACH,   /* the same, each head having its own weight */
     QK_NORM_TURNED, /* of each head, after the rotation */
     QK_NORM_ALL     /* of all heads together, before the rotation */
 };
