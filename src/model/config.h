@@ -187,7 +187,7 @@ typedef struct model_config {
     /* rope */
     bool rope_interleaved, rope_backwards; /* ar turns by -angle */
     int64_t rope_dims;                     /* R <= head_dim */
-    double rope_part; /* of a head that is rotated by default; 0 = all */
+    double rope_part; /* of a head that is rotated; 0 = all in every model */
     double rope_theta;
     enum rope_scaling rope_scaling;
     double rope_factor, rope_low, rope_high;

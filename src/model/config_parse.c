@@ -119,6 +119,16 @@ static ar_status read_qk_norm(const json_t *object, const config_key *k,
     return AR_OK;
 }
 
+/* Of scales 0 means "left out" inside; an epsilon may be 0. */
+static ar_status read_scale(const json_t *root, const config_key *k,
+                            double *out, ar_error *err) {
+    const json_t *j = config_get(root, k->name);
+    TRY(config_get_real(root, k->name, out, err));
+    if (j && *out == 0 && k->field != offsetof(model_config, norm_eps))
+        return error_set(err, AR_RANGE, "%s is 0", k->name);
+    return AR_OK;
+}
+
 static ar_status read_key(model_config *c, const json_t *root,
                           const config_key *k, ar_error *err) {
     void *field = (char *)c + k->field;
@@ -129,9 +139,9 @@ static ar_status read_key(model_config *c, const json_t *root,
     case KEY_INT_ZERO: return read_zero(root, k->name, field, err);
     case KEY_INT_NONE:
     case KEY_INT: return config_get_int(root, k->name, field, err);
-    case KEY_REAL_NONE:
+    case KEY_REAL_NONE: return config_get_real(root, k->name, field, err);
     case KEY_REAL:
-    case KEY_REAL_WHOLE: return config_get_real(root, k->name, field, err);
+    case KEY_REAL_WHOLE: return read_scale(root, k, field, err);
     case KEY_BOOL: return config_get_bool(root, k->name, field, err);
     case KEY_ACT: return read_act(root, k->name, field, err);
     case KEY_TOKEN: return read_token(root, k->name, field, err);
