@@ -39,20 +39,21 @@ void test_tied_differs(void **state) {
     assert_ok(file_replace(path, config, size, err));
     mem_free(config);
 
-    model *m;
+    ar_model *m;
     char *file = read_golden("model.safetensors", &size);
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
     assert_ok(file_replace(path, file, size, err));
-    assert_fails(AR_FORMAT, "tie_word_embeddings", model_open(&m, folder, err));
+    assert_fails(AR_FORMAT, "tie_word_embeddings",
+                 ar_model_open(&m, folder, err));
     char *head = bytes_of(file, "lm_head.weight", &n);
     char *embed = bytes_of(file, "model.embed_tokens.weight", &k);
     assert_int_equal(n, k);
     memcpy(head, embed, n);
     assert_ok(file_replace(path, file, size, err));
-    assert_ok(model_open(&m, folder, err));
-    model_close(m);
+    assert_ok(ar_model_open(&m, folder, err));
+    ar_model_close(m);
     head[n - 1] ^= 1;
     assert_ok(file_replace(path, file, size, err));
-    assert_fails(AR_FORMAT, "lm_head.weight", model_open(&m, folder, err));
+    assert_fails(AR_FORMAT, "lm_head.weight", ar_model_open(&m, folder, err));
     mem_free(file);
 }
