@@ -59,6 +59,7 @@ enum qk_norm {
     QK_NORM_NONE,
     QK_NORM_PLAIN,  /* of each head, without a weight, after the rotation */
     QK_NORM_HEAD,   /* of each head, before the rotation */
+    QK_NORM_EACH,   /* the same, each head having its own weight */
     QK_NORM_TURNED, /* of each head, after the rotation */
     QK_NORM_ALL     /* of all heads together, before the rotation */
 };
@@ -186,7 +187,7 @@ typedef struct model_config {
     /* rope */
     bool rope_interleaved, rope_backwards; /* ar turns by -angle */
     int64_t rope_dims;                     /* R <= head_dim */
-    double rope_part; /* of a head that is rotated by default; 0 = all */
+    double rope_part; /* of a head that is rotated; 0 = all in every model */
     double rope_theta;
     enum rope_scaling rope_scaling;
     double rope_factor, rope_low, rope_high;

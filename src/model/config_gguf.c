@@ -200,6 +200,14 @@ static void read_parallel(model_config *c, const source *s) {
         c->parallel = !has(s, "blk.0.ffn_norm.weight");
 }
 
+/* Where a family has models with norms of q and k and others without. */
+static void read_qk_norm(model_config *c, const source *s) {
+    const unsigned keys = arch_table[c->arch].keys;
+    if (!has(s, "blk.0.attn_q_norm.weight")) return;
+    if (keys & KEYS_STABLELM) c->qk_norm = QK_NORM_EACH;
+    if (keys & KEYS_PHI) c->qk_norm = QK_NORM_HEAD;
+}
+
 /* In any layer, as the first may be one of attention. */
 static bool has_part(const source *s, const char *part) {
     for (int64_t i = 0; i < weights_count(s->w); i++)
@@ -227,6 +235,7 @@ static ar_status read_tensors(model_config *c, const source *s, ar_error *err) {
     c->bias_o = has(s, "blk.0.attn_output.bias");
     c->bias_mlp = has(s, "blk.0.ffn_up.bias");
     read_parallel(c, s);
+    read_qk_norm(c, s);
     return AR_OK;
 }
 

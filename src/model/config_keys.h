@@ -22,11 +22,12 @@ enum key_layout {
     KEYS_LAYER = 1 << 11,    /* layer_norm_eps */
     KEYS_NORM_EPS = 1 << 12,
     KEYS_NORM_EPSILON = 1 << 13,
-    KEYS_STABLELM = 1 << 14, /* use_qkv_bias */
+    KEYS_STABLELM = 1 << 14, /* use_qkv_bias, qk_layernorm of each head */
     KEYS_GRANITE = 1 << 15,  /* multipliers */
     KEYS_COHERE = 1 << 16,   /* logit_scale */
     KEYS_NEOX = 1 << 17,     /* rotary_pct, rotary_emb_base */
     KEYS_PARALLEL = 1 << 18, /* use_parallel_residual */
+    KEYS_PHI = 1 << 19,      /* qk_layernorm */
     KEYS_MAMBA2 = 1 << 24,   /* num_heads, state_size ... */
     KEYS_DELTA = 1 << 25,    /* linear_num_value_heads ... */
 
@@ -60,6 +61,8 @@ enum key_kind {
     KEY_REAL_WHOLE, /* written without a fraction where it has none */
     KEY_REAL_NONE,
     KEY_BOOL,
+    KEY_QK_HEAD, /* whether there are norms of q and k, of this kind */
+    KEY_QK_EACH,
     KEY_ACT,
     KEY_TOKEN
 };

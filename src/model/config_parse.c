@@ -102,19 +102,46 @@ static ar_status read_zero(const json_t *object, const char *key, int64_t *out,
     return config_get_int(object, key, out, err);
 }
 
+/* What null says of a key that may be none. */
+static void set_none(enum key_kind kind, void *field) {
+    if (kind == KEY_INT_NONE) *(int64_t *)field = 0;
+    if (kind == KEY_REAL_NONE) *(double *)field = 0;
+}
+
+/* true is the kind of the key, false none. */
+static ar_status read_qk_norm(const json_t *object, const config_key *k,
+                              enum qk_norm *out, ar_error *err) {
+    const enum qk_norm kind =
+        k->kind == KEY_QK_EACH ? QK_NORM_EACH : QK_NORM_HEAD;
+    bool is = *out == kind;
+    TRY(config_get_bool(object, k->name, &is, err));
+    *out = is ? kind : QK_NORM_NONE;
+    return AR_OK;
+}
+
+/* Of scales 0 means "left out" inside; an epsilon may be 0. */
+static ar_status read_scale(const json_t *root, const config_key *k,
+                            double *out, ar_error *err) {
+    const json_t *j = config_get(root, k->name);
+    TRY(config_get_real(root, k->name, out, err));
+    if (j && *out == 0 && k->field != offsetof(model_config, norm_eps))
+        return error_set(err, AR_RANGE, "%s is 0", k->name);
+    return AR_OK;
+}
+
 static ar_status read_key(model_config *c, const json_t *root,
                           const config_key *k, ar_error *err) {
     void *field = (char *)c + k->field;
-    const bool null = json_is_null(json_object_get(root, k->name));
-    if (null && k->kind == KEY_INT_NONE) *(int64_t *)field = 0;
-    if (null && k->kind == KEY_REAL_NONE) *(double *)field = 0;
+    if (json_is_null(json_object_get(root, k->name))) set_none(k->kind, field);
     switch (k->kind) {
+    case KEY_QK_HEAD:
+    case KEY_QK_EACH: return read_qk_norm(root, k, field, err);
     case KEY_INT_ZERO: return read_zero(root, k->name, field, err);
     case KEY_INT_NONE:
     case KEY_INT: return config_get_int(root, k->name, field, err);
-    case KEY_REAL_NONE:
+    case KEY_REAL_NONE: return config_get_real(root, k->name, field, err);
     case KEY_REAL:
-    case KEY_REAL_WHOLE: return config_get_real(root, k->name, field, err);
+    case KEY_REAL_WHOLE: return read_scale(root, k, field, err);
     case KEY_BOOL: return config_get_bool(root, k->name, field, err);
     case KEY_ACT: return read_act(root, k->name, field, err);
     case KEY_TOKEN: return read_token(root, k->name, field, err);

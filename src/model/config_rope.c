@@ -187,12 +187,16 @@ static ar_status read_local(model_config *c, const json_t *o, ar_error *err) {
 
 static ar_status read_part(model_config *c, const json_t *root, const json_t *o,
                            ar_error *err) {
-    double part = c->rope_part > 0 ? c->rope_part : 1;
+    double part = c->rope_part != 0 ? c->rope_part : 1;
     TRY(config_get_real(root, "partial_rotary_factor", &part, err));
     if (json_is_object(o))
         TRY(config_get_real(o, "partial_rotary_factor", &part, err));
     if (!(part > 0 && part <= 1))
         return error_set(err, AR_RANGE, "partial_rotary_factor is %g", part);
+    if (part < 1 && c->rope_part == 0 && !c->gguf)
+        return error_set(err, AR_UNSUPPORTED,
+                         "partial_rotary_factor of %s models",
+                         config_model_type(c));
     if (c->rope_part > 0) c->rope_part = part;
     if (part < 1) c->rope_dims = (int64_t)((double)c->head_dim * part + 1e-9);
     if (part < 1 && c->rope_dims < 2)
@@ -201,6 +205,15 @@ static ar_status read_part(model_config *c, const json_t *root, const json_t *o,
                          "element to rotate",
                          part);
     return AR_OK;
+}
+
+/* The base of layers with a window where no key gives it. */
+static void settle_local(model_config *c, const json_t *root,
+                         const json_t *local) {
+    const bool given = config_get(root, "rope_local_base_freq") ||
+                       config_get(local, "rope_theta");
+    if (c->rope_rule == ROPE_RULE_LOCAL && c->rope_local_theta == 0 && !given)
+        c->rope_local_theta = c->rope_theta;
 }
 
 ar_status config_read_rope(model_config *c, const json_t *root, ar_error *err) {
@@ -223,8 +236,7 @@ ar_status config_read_rope(model_config *c, const json_t *root, ar_error *err) {
     TRY(read_part(c, root, o, err));
     if (o) TRY(read_object(c, o, err));
     if (c->rope_scaling == ROPE_SCALING_NONE) c->rope_original_ctx = 0;
-    if (c->rope_rule == ROPE_RULE_LOCAL && c->rope_local_theta == 0)
-        c->rope_local_theta = c->rope_theta;
+    settle_local(c, root, local);
     return AR_OK;
 }
 

@@ -48,6 +48,9 @@ static json_t *key_json(const model_config *c, const config_key *k) {
     case KEY_REAL: return json_real(*(const double *)field);
     case KEY_REAL_NONE: return none_json(*(const double *)field);
     case KEY_BOOL: return json_boolean(*(const bool *)field);
+    case KEY_QK_HEAD:
+    case KEY_QK_EACH:
+        return json_boolean(*(const enum qk_norm *)field != QK_NORM_NONE);
     case KEY_ACT: return act_json(*(const enum unary_kind *)field);
     case KEY_TOKEN: return token_json(*(const int32_t *)field);
     }

@@ -32,6 +32,10 @@ static ref norm_and_turn(const decoder_state *s, ref x, enum param_role role,
                          int layer) {
     const enum qk_norm kind = s->c->qk_norm;
     if (kind == QK_NORM_HEAD) x = decoder_norm(s, x, role, layer);
+    if (kind == QK_NORM_EACH) {
+        const ref w = decoder_param(s, role, layer); /* [heads, D] */
+        x = graph_mul(s->g, graph_layer_norm(s->g, x, 0, 0, s->c->norm_eps), w);
+    }
     x = decoder_rotate(s, x, layer);
     if (kind == QK_NORM_TURNED) x = decoder_norm(s, x, role, layer);
     if (kind == QK_NORM_PLAIN)

@@ -209,7 +209,7 @@ ar_status export_rows(const export_tensor *t, const export_options *o,
     rows all = {.t = t, .stack = stack, .here = stack};
     if (t->from.kind != PARAM_BY_EXPERT) return part_rows(&all, o, to, err);
     param_spec one = *t->spec;
-    one.shape = shape2(one.shape.dim[1], one.shape.dim[2]);
+    one.shape = params_part_shape(t->spec);
     export_tensor part = *t;
     part.spec = &one;
     for (int64_t i = 0; i < t->from.n; i++) {

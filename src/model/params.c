@@ -18,6 +18,7 @@ enum form {
     FORM_STACK,
     FORM_HEADS,
     FORM_VECTOR,
+    FORM_NORMS,
     FORM_KERNEL,
     FORM_GROUPED
 };
@@ -65,6 +66,8 @@ static bool role_of(const model_config *c, int64_t l, enum param_role role,
     const bool PRE = c->branch_norm != BRANCH_POST;
     const bool MLP_PRE = PRE && (!c->parallel || c->two_norms);
     const bool POST = c->branch_norm != BRANCH_PRE;
+    const bool EACH = c->qk_norm == QK_NORM_EACH;
+    const bool QK_BIAS = c->qk_norm == QK_NORM_HEAD && c->norm == NORM_LAYER;
     switch (role) {
 #define PARAM_ROLE(id, place, when, form, rows, columns, class)                \
     case ROLE_##id:                                                            \
@@ -158,6 +161,7 @@ static shape shape_of(const model_config *c, enum param_role role,
     case FORM_TABLE: break;
     case FORM_LINEAR: return shape_of_linear(c, role, f);
     case FORM_VECTOR: return shape1(m);
+    case FORM_NORMS: return m ? shape2(m, n) : shape1(n);
     case FORM_STACK:
         return c->experts_turned ? shape3(E, n, m) : shape3(E, m, n);
     case FORM_HEADS: return shape3(c->n_heads, m, n);

@@ -24,8 +24,8 @@ enum { PARAM_NAME_SIZE = 96 };
 
 typedef struct param_spec {
     char name[PARAM_NAME_SIZE]; /* in the safetensors file */
-    /* of a stack, the names of its matrices where they lie one by one, * being
-     * the number of one; "" = they never do */
+    /* of a stack or of norms of several heads, their names where they lie one
+     * by one, * being the number of one; "" = they never do */
     char parts[PARAM_NAME_SIZE];
     enum param_role role;
     int layer; /* -1 = not in a layer */

@@ -57,6 +57,24 @@ void params_mark(const param_list *p, const weights *w, unsigned char *used) {
     }
 }
 
+/* A tied model has one matrix: a second that is another one is a choice that
+ * the configuration and the file make differently. */
+static ar_status check_tied(const param_list *p, const weights *w,
+                            ar_error *err) {
+    const tensor_view *head = weights_find(w, "lm_head.weight");
+    const int i = params_find(p, ROLE_EMBED, -1);
+    if (!head || i < 0 || params_find(p, ROLE_HEAD, -1) >= 0) return AR_OK;
+    const tensor_view *embed = params_whole(&p->spec[i], w);
+    const bool plain = embed && embed->data && head->data;
+    if (plain && head->type == embed->type && head->size == embed->size &&
+        !memcmp(head->data, embed->data, head->size))
+        return AR_OK;
+    return error_set(err, AR_FORMAT,
+                     "tensor \"%s\" is not the embedding, but "
+                     "tie_word_embeddings says so",
+                     head->name);
+}
+
 /* The first tensor that no weight took; used [weights_count]. */
 static ar_status check_left_over(const param_list *p, const weights *w,
                                  unsigned char *used, ar_error *err) {
@@ -108,7 +126,7 @@ ar_status params_check(const param_list *p, const weights *w, ar_error *err) {
         return error_set(err, AR_NOMEM, "no memory to check the weights");
     const ar_status s = check_left_over(p, w, used, err);
     mem_free(used);
-    return s;
+    return s == AR_OK ? check_tied(p, w, err) : s;
 }
 
 ar_status params_load(const param_list *p, ar_type t, const weights *w,

@@ -43,6 +43,11 @@ static const tensor_view *with_end(const param_spec *s, const weights *w,
 
 static bool is_stack(const param_spec *s) { return s->shape.rank == 3; }
 
+shape params_part_shape(const param_spec *s) {
+    const int64_t *dim = s->shape.dim;
+    return is_stack(s) ? shape2(dim[1], dim[2]) : shape1(dim[1]);
+}
+
 /* Experts one by one; those of one type are kept in it. */
 static param_source by_expert(const param_spec *s, const weights *w) {
     param_source from = {PARAM_BY_EXPERT, s->shape.dim[0], NULL, NULL, AR_F32};
@@ -61,9 +66,9 @@ static param_source by_expert(const param_spec *s, const weights *w) {
 param_source params_source(const param_spec *s, const weights *w) {
     const tensor_view *t = find(w, s->name);
     if (t) return (param_source){PARAM_WHOLE, 1, t, NULL, t->type};
-    if (!is_stack(s)) return (param_source){0};
-    const tensor_view *blocks = with_end(s, w, "_blocks");
-    const tensor_view *scales = with_end(s, w, "_scales");
+    const bool stack = is_stack(s);
+    const tensor_view *blocks = stack ? with_end(s, w, "_blocks") : NULL;
+    const tensor_view *scales = stack ? with_end(s, w, "_scales") : NULL;
     if (blocks && scales)
         return (param_source){PARAM_MXFP4, 2, blocks, scales,
                               s->turned ? AR_F32 : AR_MXFP4};
@@ -88,9 +93,12 @@ const tensor_view *params_whole(const param_spec *s, const weights *w) {
 
 void params_declare(st_writer *w, const param_spec *s, ar_type t) {
     char name[NAME_ROOM];
-    const shape one = shape2(s->shape.dim[1], s->shape.dim[2]);
-    if (!s->parts[0]) st_declare(w, s->name, t, &s->shape);
-    for (int64_t i = 0; s->parts[0] && i < s->shape.dim[0]; i++)
+    if (!s->parts[0]) {
+        st_declare(w, s->name, t, &s->shape);
+        return;
+    }
+    const shape one = params_part_shape(s);
+    for (int64_t i = 0; i < s->shape.dim[0]; i++)
         st_declare(w, params_part_name(s, i, name), t, &one);
 }
 
@@ -104,7 +112,7 @@ int64_t params_missing(const param_list *p, const weights *w,
         const param_spec *s = &p->spec[i];
         if (params_source(s, w).kind != PARAM_MISSING) continue;
         int64_t found = 0;
-        const int64_t E = s->parts[0] && is_stack(s) ? s->shape.dim[0] : 0;
+        const int64_t E = s->parts[0] ? s->shape.dim[0] : 0;
         const bool alone = E && strncmp(s->name, "blk.", 4) != 0;
         for (int64_t k = 0; k < E; k++) found += expert(s, w, k) != NULL;
         if (!found) fn(ctx, alone ? s->parts : s->name);
@@ -130,8 +138,7 @@ static int64_t columns_of(const param_spec *s) {
 static shape wanted_shape(const param_spec *s, const param_source *from,
                           int64_t i) {
     const int64_t E = s->shape.dim[0];
-    if (from->kind == PARAM_BY_EXPERT)
-        return shape2(s->shape.dim[1], s->shape.dim[2]);
+    if (from->kind == PARAM_BY_EXPERT) return params_part_shape(s);
     if (from->kind != PARAM_MXFP4) return s->shape;
     const int64_t n = columns_of(s) / MXFP4_GROUP;
     return i ? shape3(E, rows_of(s), n)

@@ -1,7 +1,8 @@
 /* params_parts.h - how a weight lies in a file: as one tensor, or as several.
  *
  * A stack of matrices, one for each expert, may be one tensor, one for each of
- * them, or two: 4-bit numbers and their scales (MXFP4). */
+ * them, or two: 4-bit numbers and their scales (MXFP4).  Norms of several
+ * heads may be one tensor for each of them. */
 #ifndef MODEL_PARAMS_PARTS_H
 #define MODEL_PARAMS_PARTS_H
 
@@ -28,7 +29,9 @@ param_source params_source(const param_spec *s, const weights *w);
 /* Tensor i of the source; NULL if the file does not have it. */
 const tensor_view *params_part(const param_spec *s, const weights *w,
                                const param_source *from, int64_t i);
-/* The name that matrix i of a stack has where it lies alone. */
+/* The shape and name that part i, a matrix of a stack or the norm of a head,
+ * has where it lies alone; of a weight that may. */
+shape params_part_shape(const param_spec *s);
 const char *params_part_name(const param_spec *s, int64_t i,
                              char out[PARAM_NAME_SIZE + 16]);
 /* Gives every name without a tensor to fn; how many there are. */

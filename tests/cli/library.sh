@@ -45,7 +45,7 @@ check() {
     ok "$1: build" "$cc" $flags "$root/examples/hello/hello.c" $(pkg-config --cflags --libs --static arcane) -o hello
     says "$1: hello" '^Hello world.{30}' ./hello "$golden/gguf/qwen3_q8_0.gguf" "Hello world"
     limited ./hello nothing >out 2>err && fail "$1: opened nothing"
-    grep -q 'nothing: no such folder' err && pass || fail "$1: $(cat err)"
+    grep -q 'nothing: no such file or folder' err && pass || fail "$1: $(cat err)"
     # shellcheck disable=SC2046,SC2086
     ok "$1: build of the tests" "$cc" $flags -D_GNU_SOURCE -DAR_SOURCE_DIR="\"$root\"" -DTESTS_DEF="\"$tmp/public.def\"" \
         -I"$root" "$root/tests/run.c" "$root/tests/infer/test_public.c" \

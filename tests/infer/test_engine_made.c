@@ -146,9 +146,10 @@ void test_engine_made_windows(void **state) {
 
 void test_engine_made_partial_rope(void **state) {
     (void)state;
-    check_made("{\"model_type\": \"llama\", \"vocab_size\": 96, "
+    check_made("{\"model_type\": \"glm4\", \"vocab_size\": 96, "
                "\"max_position_embeddings\": 64, \"num_hidden_layers\": 2, "
                "\"hidden_size\": 48, \"num_attention_heads\": 3, "
+               "\"num_key_value_heads\": 3, "
                "\"head_dim\": 24, \"intermediate_size\": 80, "
                "\"hidden_act\": \"gelu\", \"attention_bias\": true, "
                "\"partial_rotary_factor\": 0.5}");

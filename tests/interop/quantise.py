@@ -3,11 +3,14 @@
 
   tests/interop/quantise.py dither MODEL.gguf OUT.gguf     a model in f32 from one in blocks: uniform noise as wide as the
                                                            step of its levels hides that they were levels
-  tests/interop/quantise.py compare F32.gguf TEXT DIR [TYPE ...] [--imatrix IMATRIX.gguf]
+  tests/interop/quantise.py compare F32.gguf DIR [TYPE ...] --text TEXT [--text TEXT ...] [--folder FOLDER]
+                                    [--imatrix IMATRIX.gguf]
 
 compare quantises F32.gguf with both, all matrices to one type, and measures with arcane (f32 activations) how far the
-next-token distributions of TEXT move from the model's.  ARCANE names the program.  Needs llama-cpp-python, gguf, numpy,
-safetensors."""
+next-token distributions of each TEXT move from the model's.  With FOLDER, the same model as `arcane convert --to
+safetensors` writes it, also how far the outputs of each matrix move for its own inputs in the model: a sum over so many
+weights that chance has no part in it, as it has in a few hundred distributions.  ARCANE names the program.  Needs
+llama-cpp-python, gguf, numpy, safetensors; torch and transformers for FOLDER."""
 import argparse, ctypes, os, subprocess, sys, tempfile
 import numpy as np
 import gguf
@@ -15,6 +18,8 @@ import gguf
 ARCANE = os.environ.get("ARCANE", "build/release/arcane")
 FTYPES = {"q4_0": 2, "q8_0": 7, "q5_0": 8, "q2_k": 10, "q3_k": 11, "q4_k": 14, "q5_k": 16, "q6_k": 18, "iq4_nl": 25,
           "iq4_xs": 30, "mxfp4": 38}
+PARTS = {"q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output", "gate_proj": "ffn_gate",
+         "up_proj": "ffn_up", "down_proj": "ffn_down"}
 
 
 def field(f):
@@ -85,30 +90,85 @@ def tokens(model, text, n):
     return m.tokenize(text.encode(), add_bos=True)[:n]
 
 
+def inputs(folder, model, texts, n):
+    """The products of the inputs of each matrix with themselves, summed over the texts: what its outputs' error is."""
+    import torch
+    from transformers import AutoModelForCausalLM
+    m = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    sums = {}
+
+    def watch(name):
+        def hook(_, x, __):
+            x = x[0].reshape(-1, x[0].shape[-1])[1:].double()  # the first token is like no other
+            sums[name] = sums.get(name, 0) + (x.T @ x).numpy()
+        return hook
+
+    for name, part in m.named_modules():
+        words = name.split(".")
+        if isinstance(part, torch.nn.Linear) and len(words) > 3:
+            part.register_forward_hook(watch(f"blk.{words[2]}.{PARTS[words[-1]]}.weight"))
+    for text in texts:
+        ids = tokens(model, text, n)
+        for i in range(0, len(ids), 512):
+            with torch.no_grad():
+                m(input_ids=torch.tensor([ids[i:i + 512]]), use_cache=False)
+    return sums
+
+
+def matrices(path):
+    return {t.name: t for t in gguf.GGUFReader(path).tensors if len(t.shape) > 1}
+
+
+def output_errors(base, sums, path):
+    """Of each matrix the mean squared error of its outputs, by the squares of these."""
+    got, out = matrices(path), []
+    for name, c in sums.items():
+        w = gguf.dequantize(base[name].data, base[name].tensor_type).astype(np.float64)
+        e = gguf.dequantize(got[name].data, got[name].tensor_type) - w
+        out.append(((e @ c) * e).sum() / ((w @ c) * w).sum())
+    return np.array(out)
+
+
 def compare(a):
-    with open(a.text) as f:
-        ids = tokens(a.model, f.read()[:40000], a.tokens)
-    parts = [ids[i:i + 512] for i in range(0, len(ids), 512)]
-    base = [logits(a.model, x) for x in parts]
-    print(f"{len(ids)} tokens; KL in nats, share of tokens with the same best one, MiB")
+    texts = []
+    for path in a.text:
+        with open(path) as f:
+            texts.append(f.read()[:40000])
+    base, base_of, sums = [], matrices(a.model), {}
+    for text in texts:
+        ids = tokens(a.model, text, a.tokens)
+        base.append([(x, logits(a.model, x)) for x in (ids[i:i + 512] for i in range(0, len(ids), 512))])
+    if a.folder:
+        sums = inputs(a.folder, a.model, texts, a.tokens)
+    print("KL in nats on each text, share of tokens with the same best one; error of outputs against llama.cpp's")
     for kind in a.types or FTYPES:
+        out = {who: os.path.join(a.dir, f"{who}-{kind}.gguf") for who in ("ours", "llama.cpp")}
+        more = ["--imatrix", a.imatrix] if a.imatrix else []
+        subprocess.run([ARCANE, "quantize", a.model, "--to", kind, "--out", out["ours"], "-t", "2", *more], check=True,
+                       stdout=subprocess.DEVNULL)
+        theirs(a.model, out["llama.cpp"], kind, a.imatrix)
+        x, y = (matrices(path) for path in out.values())
+        equal = all(x[k].data.shape == y[k].data.shape and (x[k].data == y[k].data).all() for k in x)
         line = f"{kind:8s}"
-        for who in ("ours", "llama.cpp"):
-            out = os.path.join(a.dir, f"{who}-{kind}.gguf")
-            if who == "ours":
-                more = ["--imatrix", a.imatrix] if a.imatrix else []
-                subprocess.run([ARCANE, "quantize", a.model, "--to", kind, "--out", out, "-t", "2", *more], check=True,
-                               stdout=subprocess.DEVNULL)
-            else:
-                theirs(a.model, out, kind, a.imatrix)
-            kl = same = 0
-            for x, p in zip(parts, base):
-                q = logits(out, x)
-                kl += float((np.exp(p) * (p - q)).sum())
-                same += int((p.argmax(-1) == q.argmax(-1)).sum())
-            line += f"  {who} {kl / len(ids):.5f} {same / len(ids):.4f} {os.path.getsize(out) / 2**20:.1f}"
-            os.remove(out)
+        for who, path in out.items():
+            if who == "llama.cpp" and equal:
+                line += "  llama.cpp the same bytes"
+                continue
+            line += f"  {who}"
+            for parts in base:
+                kl = same = n = 0
+                for ids, p in parts:
+                    q = logits(path, ids)
+                    kl += float((np.exp(p) * (p - q)).sum())
+                    same += int((p.argmax(-1) == q.argmax(-1)).sum())
+                    n += len(ids)
+                line += f" {kl / n:.5f} {same / n:.3f}"
+        if sums and not equal:
+            r = np.log(output_errors(base_of, sums, out["ours"]) / output_errors(base_of, sums, out["llama.cpp"]))
+            line += f"  outputs {100 * (np.exp(r.mean()) - 1):+.2f} %, worse in {(r > 0).mean():.2f} of matrices"
         print(line, flush=True)
+        for path in out.values():
+            os.remove(path)
 
 
 def main():
@@ -120,11 +180,12 @@ def main():
     c.set_defaults(fn=dither)
     c = s.add_parser("compare")
     c.add_argument("model")
-    c.add_argument("text")
     c.add_argument("dir")
     c.add_argument("types", nargs="*")
+    c.add_argument("--text", action="append", required=True)
+    c.add_argument("--folder")
     c.add_argument("--imatrix")
-    c.add_argument("--tokens", type=int, default=1536)
+    c.add_argument("--tokens", type=int, default=1024)
     c.set_defaults(fn=compare)
     a = p.parse_args()
     a.fn(a)

@@ -3,6 +3,7 @@
 
   tests/interop/written.py gguf [FILE.gguf ...]     llama.cpp's logits of arcane's GGUF files in every type beside arcane's
   tests/interop/written.py folder [FOLDER ...]      transformers' logits of arcane's safetensors beside the recorded ones
+  tests/interop/written.py llama [FOLDER ...]       llama.cpp's logits of arcane's GGUF files beside the recorded ones
 
 Without files: those of tests/golden.  ARCANE names the program.  Needs llama-cpp-python, torch, transformers, numpy."""
 import contextlib, glob, json, os, subprocess, sys, tempfile
@@ -67,23 +68,70 @@ def check_folder(folders):
             print(f"{os.path.relpath(folder):40s} refused: {str(e).splitlines()[0][:100]}", flush=True)
 
 
-def read_folder(folder):
-    import torch
-    from safetensors.torch import load_file
-    from transformers import AutoConfig, AutoModelForCausalLM
+def recorded(folder):
     with open(os.path.join(folder, "io.json")) as f:
         io = json.load(f)
+    return io["prompts"][io["all_logits_prompt"]], np.array(io["all_logits"])
+
+
+def report(folder, x, want):
+    print(f"{os.path.relpath(folder):40s} largest difference {np.abs(x - want).max():.1e}", flush=True)
+
+
+def read_folder(folder):
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+    ids, want = recorded(folder)
     with tempfile.TemporaryDirectory() as d:
         arcane("convert", folder, "--to", "safetensors", "--out", d + "/m")
-        config, state = AutoConfig.from_pretrained(d + "/m"), load_file(d + "/m/model.safetensors")
+        m, lost = AutoModelForCausalLM.from_pretrained(d + "/m", dtype=torch.float32, attn_implementation="eager",
+                                                       output_loading_info=True)
+        bad = [k for key in ("unexpected_keys", "mismatched_keys", "missing_keys") for k in lost[key]
+               if not (key == "missing_keys" and "lm_head" in str(k))]
+        assert not bad, bad
+        config = AutoConfig.from_pretrained(d + "/m")
+        config.dtype = torch.float64
         with doubles(torch), torch.no_grad():
-            m = AutoModelForCausalLM.from_config(config, attn_implementation="eager").to(torch.float64).eval()
-            lost = m.load_state_dict({k: v.double() for k, v in state.items()}, strict=False)
-            m.tie_weights()
-            assert not lost.unexpected_keys and all("lm_head" in k for k in lost.missing_keys), lost
-            k = io["all_logits_prompt"]
-            x = m(input_ids=torch.tensor([io["prompts"][k]]), use_cache=False).logits[0].numpy()
-    print(f"{os.path.relpath(folder):40s} largest difference {np.abs(x - np.array(io['all_logits'])).max():.1e}", flush=True)
+            how = {"attn_implementation": "eager"}
+            if hasattr(config, "num_experts_per_tok"):
+                how["experts_implementation"] = "eager"  # the others have no float64
+            wide = AutoModelForCausalLM.from_config(config, **how).to(torch.float64).eval()
+            wide.load_state_dict({k: v.double() for k, v in m.state_dict().items()})
+            wide.tie_weights()
+            x = wide(input_ids=torch.tensor([ids]), use_cache=False).logits[0].numpy()
+    report(folder, x, want)
+
+
+def without_tokens(path, out, n):
+    """The file said to have n tokens without names, so that llama.cpp reads a model that has no tokenizer."""
+    import gguf
+    r = gguf.GGUFReader(path)
+    arch = r.fields["general.architecture"].contents()
+    w = gguf.GGUFWriter(out, arch)
+    for f in r.fields.values():
+        if not f.name.startswith("GGUF.") and not f.name.endswith((".vocab_size", "general.architecture")):
+            sub = f.types[1] if f.types[0] == gguf.GGUFValueType.ARRAY else None
+            w.add_key_value(f.name, f.contents(), f.types[0], sub_type=sub)
+    w.add_string("tokenizer.ggml.model", "none")
+    w.add_vocab_size(n)
+    for t in r.tensors:
+        w.add_tensor(t.name, t.data, raw_dtype=t.tensor_type)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def check_llama(folders):
+    for folder in folders:
+        ids, want = recorded(folder)
+        with tempfile.TemporaryDirectory() as d:
+            try:
+                arcane("convert", folder, "--to", "gguf", "--out", d + "/m.gguf")
+                without_tokens(d + "/m.gguf", d + "/n.gguf", want.shape[1])
+                report(folder, theirs(d + "/n.gguf", ids), want)
+            except Exception as e:
+                print(f"{os.path.relpath(folder):40s} refused: {str(e).splitlines()[0][:100]}", flush=True)
 
 
 def main():
@@ -92,7 +140,8 @@ def main():
     if kind == "gguf":
         check_gguf(files or sorted(glob.glob(root + "/gguf/*[0a-z].gguf")))
     else:
-        check_folder(files or sorted(os.path.dirname(p) for p in glob.glob(root + "/*/*/io.json")))
+        check = check_llama if kind == "llama" else check_folder
+        check(files or sorted(os.path.dirname(p) for p in glob.glob(root + "/*/*/io.json")))
 
 
 main()

@@ -70,12 +70,12 @@ void test_config_defaults(void **state) {
     assert_int_equal(c.eos, 7);
     assert_int_equal(c.bos, -1);
     assert_ok(parse(&c,
-                    "{\"model_type\": \"llama\", "
+                    "{\"model_type\": \"phi3\", "
                     "\"rope_scaling\": {\"type\": \"linear\", "
-                    "\"factor\": 2}, \"partial_rotary_factor\": 0.5}",
+                    "\"factor\": 2}, \"partial_rotary_factor\": 0.75}",
                     err));
     assert_int_equal(c.rope_scaling, ROPE_SCALING_LINEAR);
-    assert_int_equal(c.rope_dims, 64);
+    assert_int_equal(c.rope_dims, 72);
 }
 
 /* Latent attention: what follows from what. */
@@ -143,6 +143,8 @@ static const struct {
     {AR_RANGE, "rope_theta", LLAMA "\"rope_theta\": 0}"},
     {AR_RANGE, "rotated", LLAMA "\"head_dim\": 15}"},
     {AR_RANGE, "partial", LLAMA "\"partial_rotary_factor\": 1.5}"},
+    {AR_UNSUPPORTED, "partial_rotary_factor of llama",
+     LLAMA "\"partial_rotary_factor\": 0.5}"},
     {AR_FORMAT, "attention_bias", LLAMA "\"attention_bias\": 1}"},
     {AR_UNSUPPORTED, "scale_attn_by_inverse_layer_idx",
      "{\"model_type\": \"gpt2\", "
@@ -201,6 +203,15 @@ static const struct {
     {AR_FORMAT, "sliding_attention",
      GEMMA3 "\"rope_parameters\": {\"sliding_attention\": 3}}"},
     {AR_RANGE, "rope_local_base_freq", GEMMA3 "\"rope_local_base_freq\": -1}"},
+    {AR_RANGE, "rope_local_base_freq", GEMMA3 "\"rope_local_base_freq\": 0}"},
+    {AR_RANGE, "query_pre_attn_scalar is 0",
+     GEMMA3 "\"query_pre_attn_scalar\": 0}"},
+    {AR_RANGE, "residual_multiplier is 0",
+     "{\"model_type\": \"granite\", \"residual_multiplier\": 0}"},
+    {AR_RANGE, "partial_rotary_factor is -0.25",
+     "{\"model_type\": \"gpt_neox\", \"rotary_pct\": -0.25}"},
+    {AR_RANGE, "rotary_pct is 0",
+     "{\"model_type\": \"gpt_neox\", \"rotary_pct\": 0}"},
     {AR_RANGE, "sliding_window_pattern",
      GEMMA3 "\"sliding_window_pattern\": -1}"},
     {AR_FORMAT, "sliding_window_pattern",
@@ -212,8 +223,10 @@ static const struct {
      GEMMA3 "\"attn_logit_softcapping\": -1}"},
     {AR_RANGE, "query_pre_attn_scalar",
      GEMMA3 "\"query_pre_attn_scalar\": -1}"},
-    {AR_UNSUPPORTED, "qk_layernorm",
-     "{\"model_type\": \"stablelm\", \"qk_layernorm\": true}"},
+    {AR_FORMAT, "qk_layernorm",
+     "{\"model_type\": \"stablelm\", \"qk_layernorm\": 1}"},
+    {AR_FORMAT, "qk_layernorm",
+     "{\"model_type\": \"phi\", \"qk_layernorm\": \"yes\"}"},
     {AR_RANGE, "kv_lora_rank is 0", V3 "\"kv_lora_rank\": 0}"},
     {AR_RANGE, "kv_lora_rank", V3 "\"kv_lora_rank\": -16}"},
     {AR_RANGE, "q_lora_rank", V3 "\"q_lora_rank\": 1000000000}"},

@@ -59,6 +59,13 @@ void test_moe_missing(void **state) {
     assert_non_null(strstr(e.message, "2 tensors"));
     assert_non_null(strstr(e.message, "experts.2.w3"));
     assert_non_null(strstr(e.message, "0.block_sparse_moe.gate.weight"));
+    /* The norms of heads lie one by one too. */
+    static const char *const head[][2] = {
+        {"layers.1.self_attn.k_layernorm.norms.1",
+         "layers.1.self_attn.k_layernorm.norms.9"}};
+    folder = changed("stablelm_head_norms", head, 1);
+    assert_fails(AR_FORMAT, "k_layernorm.norms.1.weight",
+                 ar_model_open(&m, folder, err));
     /* A configuration of more experts than there are. */
     char path[700], *text;
     size_t size;
