@@ -51,6 +51,11 @@ const char *test_folder(void) {
     return path;
 }
 
+bool test_quick(void) {
+    const char *quick = getenv("AR_QUICK");
+    return quick && !strcmp(quick, "1");
+}
+
 static int remove_one(const char *path, const struct stat *s, int type,
                       struct FTW *f) {
     (void)s, (void)type, (void)f;
