@@ -8,6 +8,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -53,6 +54,9 @@
 const char *test_golden(const char *name);
 /* A fresh empty folder for this test, removed at the end of the run. */
 const char *test_folder(void);
+/* AR_QUICK=1, as scripts/sanitize sets it: look at every case, but at fewer of
+ * its values, since checks make each many times as slow. */
+bool test_quick(void);
 
 /* A prototype of every test; one that is not in the list does not compile. */
 #ifdef TESTS_DEF
