@@ -75,15 +75,11 @@ static ar_status open_device(engine *e, ar_error *err) {
 }
 
 /* May a weight have its file's type t in a graph?  Matrices of 16 bits or in
- * blocks are multiplied as they are; but blocks lie along the last dimension,
- * which must be that of the sums. */
+ * blocks are multiplied as they are, stacks in blocks if these lie along the
+ * sums. */
 static bool usable_as(const engine *e, const param_spec *s, ar_type t) {
     const bool matrix = s->shape.rank >= 2;
-    const bool turned = s->shape.rank == 2 ? e->m->config.conv1d : s->turned;
-    /* The ways out of a latent vector are read along either side. */
-    const bool way_out =
-        s->role == ROLE_KV_B || s->role == ROLE_K_B || s->role == ROLE_V_B;
-    if (quant_is_block(t)) return matrix && !turned && !way_out;
+    if (quant_is_block(t)) return matrix && !s->turned;
     return t == e->type || (matrix && (t == AR_F16 || t == AR_BF16));
 }
 
