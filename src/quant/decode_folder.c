@@ -22,8 +22,8 @@ static void store_float(uint8_t *p, float f) {
     store_u16(p + 2, (uint16_t)(bits >> 16));
 }
 
-/* Scale, bias, planes.  Inlined for each type, so that loops have fixed
- * lengths. */
+/* Scale, bias, planes.  Inlined for each type, and with its outer loops
+ * unrolled, so that the inner ones have fixed lengths and shifts. */
 static inline __attribute__((always_inline)) void affine(const uint8_t *src,
                                                          float *dst,
                                                          const int bits,
@@ -31,14 +31,16 @@ static inline __attribute__((always_inline)) void affine(const uint8_t *src,
     const float scale = load_float(src), bias = load_float(src + 4);
     uint8_t q[MOST] = {0};
     src += 8;
-    for (int width = 8, at = 0; width; width /= 2) {
-        const int bytes = n * width / 8;
+    int at = 0;
+#pragma GCC unroll 4
+    for (int width = 8; width; width /= 2) {
+        const int bytes = n * width / 8, mask = (1 << width) - 1;
         if (!(bits & width)) continue;
+#pragma GCC unroll 8
         for (int part = 0; part < 8 / width; part++)
             for (int j = 0; j < bytes; j++)
                 q[part * bytes + j] |=
-                    (uint8_t)((src[j] >> part * width & ((1 << width) - 1))
-                              << at);
+                    (uint8_t)((src[j] >> part * width & mask) << at);
         src += bytes;
         at += width;
     }
