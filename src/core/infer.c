@@ -95,13 +95,10 @@ static bool blocks_along(const value *v, int axis) {
     return v->stride[axis] == 1 && quant_holds(v->type, v->shape.dim[axis]);
 }
 
-/* The operand b of a product: along k, of MATMUL along its columns too. */
-static bool product_has_blocks(const node *n, const value *v) {
+/* The operand b of a product: along k or along its columns. */
+static bool product_has_blocks(const value *v) {
     const int last = v->shape.rank - 1;
-    if (n->op == OP_MATMUL)
-        return last >= 1 &&
-               (blocks_along(v, last - 1) || blocks_along(v, last));
-    return last == 2 && blocks_along(v, last - 1);
+    return last >= 1 && (blocks_along(v, last - 1) || blocks_along(v, last));
 }
 
 static bool may_have_blocks(const node *n, int input, const value *v) {
@@ -115,7 +112,7 @@ static bool may_have_blocks(const node *n, int input, const value *v) {
     case OP_STORE_ROWS: return input == 0;
     case OP_ATTENTION_PAGED: return input == 1 || input == 2;
     case OP_MATMUL:
-    case OP_MATMUL_EXPERTS: return input == 1 && product_has_blocks(n, v);
+    case OP_MATMUL_EXPERTS: return input == 1 && product_has_blocks(v);
     default: return false;
     }
 }

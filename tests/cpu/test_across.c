@@ -1,4 +1,4 @@
-/* test_across.c - MATMUL by weights whose blocks lie along the result's
+/* test_across.c - products by weights whose blocks lie along the result's
  * columns: the bits of the product by their decoded numbers. */
 #include "backend/cpu/kernels.h"
 #include "base/mem.h"
@@ -11,11 +11,12 @@
 enum { X, W, BIAS, Y, SLOTS, MOST = 1 << 17 };
 
 /* y [B, M, N] = x [B, M, K] w [B, K, N] + bias [N], w dense; with `back`
- * x [B, M, N] is the gradient of a product by wᵀ, and y that of its input. */
+ * x is the gradient of a product by wᵀ, and y that of its input; with
+ * `experts` too, of rows [M, N] that chose one of the B matrices, or none. */
 typedef struct product {
     int64_t B, M, K, N;
     struct matmul_attr attr;
-    bool bias, back;
+    bool bias, back, experts;
 } product;
 
 static float x[MOST], w[MOST], bias[MOST];
@@ -39,7 +40,31 @@ static shape matrix(const product *p, int64_t rows, int64_t columns) {
     return p->B > 1 ? shape3(p->B, rows, columns) : shape2(rows, columns);
 }
 
+static void experts_gradient(graph *g, const product *p, ar_type real,
+                             ar_type t) {
+    int32_t chosen[64];
+    ref d = 0;
+    assert_true(p->M <= 64);
+    for (int i = 0; i < p->M; i++) chosen[i] = i * 5 % (int)(p->B + 1);
+    const ref dy = graph_input(g, "x", real, shape3(p->M, 1, p->K), X, 0);
+    const ref in = graph_input(g, "in", real, shape2(p->M, p->N), BIAS, 0);
+    const ref b = graph_param(g, "w", t, shape3(p->B, p->K, p->N), W, 0);
+    const ref ids = graph_const(g, AR_I32, shape2(p->M, 1), chosen);
+    const ref y = graph_experts(g, in, b, ids, &p->attr);
+    graph_grad(g, y, dy, &in, 1, false, &d);
+    graph_store(g, graph_state(g, "y", real, shape2(p->M, p->N), Y, 0), d);
+}
+
+static int64_t count_y(const product *p) {
+    return (p->experts ? 1 : p->B) * p->M * p->N;
+}
+
 static void build(graph *g, const product *p, ar_type real, ar_type t) {
+    if (p->experts) {
+        experts_gradient(g, p, real, t);
+        assert_ok(graph_status(g, err));
+        return;
+    }
     const ref a = graph_input(g, "x", real, matrix(p, p->M, p->K), X, 0);
     const ref b = graph_param(g, "w", t, matrix(p, p->K, p->N), W, 0);
     ref c = p->bias ? graph_input(g, "bias", real, shape1(p->N), BIAS, 0) : 0;
@@ -61,7 +86,7 @@ static void build(graph *g, const product *p, ar_type real, ar_type t) {
 static void multiply(const product *p, const device_options *opt, ar_type real,
                      ar_type t, void *data, void *y) {
     const backend *be = backend_find("cpu");
-    const int64_t n_y = p->B * p->M * p->N;
+    const int64_t n_y = count_y(p);
     buffer buffers[SLOTS] = {0};
     device *d;
     graph g, rewritten;
@@ -92,7 +117,7 @@ static void multiply(const product *p, const device_options *opt, ar_type real,
 
 static void check_bits(const product *p, ar_type t, const char *kernels) {
     static float want[MOST], got[MOST];
-    const size_t size = ar_type_size(AR_F32, p->B * p->M * p->N);
+    const size_t size = ar_type_size(AR_F32, count_y(p));
     for (int n = 1; n < 4; n += 2) {
         const device_options opt = {.kernels = kernels, .n_threads = n};
         if (n == 1) multiply(p, &opt, AR_F32, AR_F32, w, want);
@@ -187,6 +212,29 @@ void test_across_gradient(void **state) {
     p.back = false;
     multiply(&p, &opt, AR_F64, AR_Q4_K, blocks, b);
     assert_memory_equal(a, b, (size_t)(p.M * p.N) * sizeof *a);
+}
+
+/* Of experts; where there are kernels, f32 and blocks have two chains. */
+void test_across_experts(void **state) {
+    (void)state;
+    static float a[MOST], b[MOST];
+    const product p = {
+        .B = 3, .M = 50, .K = 37, .N = 512, .back = true, .experts = true};
+    const device_options plain = {.kernels = "reference", .n_threads = 1};
+    prepare();
+    fill_blocks(AR_Q4_K, p.B * p.K * p.N);
+    check_bits(&p, AR_Q4_K, plain.kernels);
+    multiply(&p, &plain, AR_F32, AR_F32, w, a);
+    double largest = 0;
+    for (int64_t i = 0; i < count_y(&p); i++)
+        largest = fmax(largest, fabs((double)a[i]));
+    for (const cpu_kernels *const *k = cpu_kernels_usable(); *k; k++)
+        for (int n = 1; n < 4; n += 2) {
+            const device_options opt = {.kernels = (*k)->isa, .n_threads = n};
+            multiply(&p, &opt, AR_F32, AR_Q4_K, blocks, b);
+            for (int64_t i = 0; i < count_y(&p); i++)
+                assert_near(b[i], a[i], 1e-6 * largest);
+        }
 }
 
 /* A row's result is its own, whatever rows are beside it. */

@@ -85,21 +85,17 @@ typedef struct job {
 } job;
 
 /* Four rows or more, as much as fits the cache, but enough shares for the
- * threads of any machine. */
-int64_t matmul_exact_block(int64_t n_rows, int64_t k) {
+ * threads of any machine.  Blocks along o are decoded for one share alone,
+ * unless they do not fit the scratch, or the cache where many rows read them.
+ */
+int64_t matmul_exact_block(const gemm_source *w, int64_t m, int64_t k) {
     int64_t n = k > 0 ? BLOCK_FLOATS / k : BLOCK;
-    n = min(n, min(BLOCK, n_rows / 32));
-    return n < 4 ? 4 : n & ~(int64_t)3;
-}
-
-/* Blocks along o are decoded for one share alone, unless they do not fit the
- * scratch, or the cache where they are read by many rows. */
-static int64_t block_of(const gemm_args *g, const gemm_source *w) {
-    if (!quant_is_block(w->type) || w->step == 1)
-        return matmul_exact_block(g->n, g->k);
-    const int64_t room =
-        g->m > FEW_ROWS ? 4 * BLOCK_FLOATS : MATMUL_EXACT_MAX_K * 4;
-    const int64_t n = min(quant_block(w->type), room / g->k);
+    n = min(n, min(BLOCK, w->n_lines / 32));
+    if (quant_is_block(w->type) && w->step != 1) {
+        const int64_t room =
+            m > FEW_ROWS ? 4 * BLOCK_FLOATS : MATMUL_EXACT_MAX_K * 4;
+        n = min(quant_block(w->type), room / k);
+    }
     return n < 4 ? 4 : n & ~(int64_t)3;
 }
 
@@ -208,7 +204,7 @@ static void run_product(const op_call *c, int64_t i) {
     j.w = lines_of_w(c, &j.g);
     j.rows = j.x.data;
     j.ld_rows = j.x.line;
-    j.block = block_of(&j.g, &j.w);
+    j.block = matmul_exact_block(&j.w, j.g.m, j.g.k);
     if (x_size(c, &j.g) > 0) {
         pool_run(c->threads, x_share, &j, (j.g.m + X_SHARE - 1) / X_SHARE);
         j.rows = c->work;
