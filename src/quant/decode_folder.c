@@ -22,28 +22,29 @@ static void store_float(uint8_t *p, float f) {
     store_u16(p + 2, (uint16_t)(bits >> 16));
 }
 
-/* Scale, bias, planes.  Inlined for each type, and with its outer loops
- * unrolled, so that the inner ones have fixed lengths and shifts. */
-static inline __attribute__((always_inline)) void affine(const uint8_t *src,
-                                                         float *dst,
-                                                         const int bits,
-                                                         const int n) {
+/* Inlined for each type, so that loops have fixed lengths. */
+#define INLINE static inline __attribute__((always_inline))
+
+/* Bits at .. at + width - 1 of n codes. */
+INLINE void plane(const uint8_t *src, const int n, const int width,
+                  const int at, uint8_t *q) {
+    const int bytes = n * width / 8, mask = (1 << width) - 1;
+    for (int part = 0; part < 8; part += width)
+        for (int j = 0; j < bytes; j++)
+            q[part / width * bytes + j] |=
+                (uint8_t)((src[j] >> part & mask) << at);
+}
+
+/* Scale, bias, planes. */
+INLINE void affine(const uint8_t *src, float *dst, const int bits,
+                   const int n) {
     const float scale = load_float(src), bias = load_float(src + 4);
     uint8_t q[MOST] = {0};
     src += 8;
-    int at = 0;
-#pragma GCC unroll 4
-    for (int width = 8; width; width /= 2) {
-        const int bytes = n * width / 8, mask = (1 << width) - 1;
-        if (!(bits & width)) continue;
-#pragma GCC unroll 8
-        for (int part = 0; part < 8 / width; part++)
-            for (int j = 0; j < bytes; j++)
-                q[part * bytes + j] |=
-                    (uint8_t)((src[j] >> part * width & mask) << at);
-        src += bytes;
-        at += width;
-    }
+    if (bits & 8) plane(src, n, 8, 0, q);
+    if (bits & 4) plane(src, n, 4, 0, q);
+    if (bits & 2) plane(src + n * (bits & 4) / 8, n, 2, bits & 4, q);
+    if (bits & 1) plane(src + n * (bits & 6) / 8, n, 1, bits & 6, q);
     for (int i = 0; i < n; i++) dst[i] = scale * (float)q[i] + bias;
 }
 
