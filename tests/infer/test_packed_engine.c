@@ -10,26 +10,27 @@
 enum { V = 96, N = 12 };
 
 /* Logits after N tokens, and what the weights take. */
-static void run(const model *m, const char *where, double *y,
-                engine_memory *use) {
+static void run(const ar_model *m, const char *where, double *y,
+                ar_engine_memory *use) {
     static const int32_t ids[N] = {1, 7, 90, 33, 2, 64, 5, 5, 71, 12, 8, 40};
-    engine_options o = engine_options_default();
-    engine *e;
-    session *s;
+    ar_engine_options o = ar_engine_options_default();
+    ar_engine *e;
+    ar_session *s;
     o.device = where;
     o.max_tokens = 64;
     o.max_rows = 8;
     assert_int_equal(m->config.n_vocab, V);
-    assert_ok(engine_open(&e, m, &o, err));
-    assert_ok(session_open(&s, e, err));
-    assert_ok(session_feed(s, ids, N, true, y, err));
-    engine_memory_use(e, use);
-    session_close(s);
-    engine_close(e);
+    assert_ok(ar_engine_open(&e, m, &o, err));
+    assert_ok(ar_session_open(&s, e, err));
+    assert_ok(ar_session_feed(s, ids, N, true, y, err));
+    ar_engine_memory_use(e, use);
+    ar_session_close(s);
+    ar_engine_close(e);
 }
 
 /* Bytes of a model's matrices as blocks, and as they are in the file. */
-static void count(const model *m, size_t *blocks, size_t *file, int *n_plain) {
+static void count(const ar_model *m, size_t *blocks, size_t *file,
+                  int *n_plain) {
     *blocks = *file = 0;
     *n_plain = 0;
     for (int64_t i = 0; i < weights_count(m->files); i++) {
@@ -48,15 +49,15 @@ void test_packed_engines(void **state) {
     static double got[N * V], want[N * V];
     for (int i = 0; i < N_PACKED_MODELS; i++) {
         char folder[400];
-        model *m, *f;
-        engine_memory packed, plain;
+        ar_model *m, *f;
+        ar_engine_memory packed, plain;
         size_t blocks, file;
         int n_plain;
-        assert_ok(model_open(&m, golden_model(packed_models[i], ""), err));
+        assert_ok(ar_model_open(&m, golden_model(packed_models[i], ""), err));
         snprintf(folder, sizeof folder, "%s/%d", test_folder(), i);
         assert_ok(
             export_folder(m, folder, &(export_options){.type = AR_F32}, err));
-        assert_ok(model_open(&f, folder, err));
+        assert_ok(ar_model_open(&f, folder, err));
         run(m, "cpu", got, &packed);
         run(f, "cpu", want, &plain);
         for (int k = 0; k < N * V; k++) /* -0 may be 0 */
@@ -71,8 +72,8 @@ void test_packed_engines(void **state) {
         /* norms, and the embeddings where they are f16 in the file */
         assert_in_range(packed.weights, blocks, blocks + (1 << 13));
         if (n_plain == 0) assert_in_range(blocks, file / 2, file * 3 / 2);
-        model_close(f);
-        model_close(m);
+        ar_model_close(f);
+        ar_model_close(m);
     }
 }
 
@@ -101,7 +102,8 @@ static shape scales_of(const tensor_view *t) {
 
 /* The matrices of a folder in 8 bits, with scales of tiles; the rest as it
  * is. */
-static void write_fp8(const model *m, const char *folder, const char *config) {
+static void write_fp8(const ar_model *m, const char *folder,
+                      const char *config) {
     enum { MOST = 1 << 15 };
     static uint8_t codes[MOST];
     float scales[MOST / 32];
@@ -142,26 +144,26 @@ void test_packed_latent_experts(void **state) {
     (void)state;
     static double got[N * V], want[N * V];
     char folder[3][400], config[2][1200];
-    engine_memory packed, plain;
+    ar_engine_memory packed, plain;
     size_t blocks, file;
     int n_plain;
-    model *m[3];
+    ar_model *m[3];
     for (int i = 0; i < 3; i++)
         snprintf(folder[i], sizeof folder[i], "%s/%d", test_folder(), i);
     for (int i = 0; i < 2; i++)
         snprintf(config[i], sizeof config[i], latent, i ? fp8 : "");
     made_model(folder[0], config[0], 0.15);
-    assert_ok(model_open(&m[0], folder[0], err));
+    assert_ok(ar_model_open(&m[0], folder[0], err));
     assert_ok(export_folder(m[0], folder[2], &(export_options){.type = AR_F32},
                             err)); /* an expert each */
-    model_close(m[0]);
-    assert_ok(model_open(&m[0], folder[2], err));
+    ar_model_close(m[0]);
+    assert_ok(ar_model_open(&m[0], folder[2], err));
     write_fp8(m[0], folder[1], config[1]);
-    assert_ok(model_open(&m[1], folder[1], err));
+    assert_ok(ar_model_open(&m[1], folder[1], err));
     snprintf(folder[2], sizeof folder[2], "%s/values", test_folder());
     assert_ok(
         export_folder(m[1], folder[2], &(export_options){.type = AR_F32}, err));
-    assert_ok(model_open(&m[2], folder[2], err));
+    assert_ok(ar_model_open(&m[2], folder[2], err));
     run(m[1], "cpu", got, &packed);
     run(m[2], "cpu", want, &plain);
     for (int k = 0; k < N * V; k++) assert_true(got[k] == want[k]);
@@ -169,35 +171,35 @@ void test_packed_latent_experts(void **state) {
     assert_int_equal(n_plain, 0);
     assert_in_range(packed.weights, blocks, blocks + (1 << 14));
     assert_in_range(blocks, file, file * 9 / 8);
-    for (int i = 0; i < 3; i++) model_close(m[i]);
+    for (int i = 0; i < 3; i++) ar_model_close(m[i]);
 }
 
 /* A saved session knows its model by bytes of its weights. */
 void test_packed_session_file(void **state) {
     (void)state;
     static const int32_t ids[N] = {1, 7, 90, 33, 2, 64, 5, 5, 71, 12, 8, 40};
-    engine_options o = engine_options_default();
+    ar_engine_options o = ar_engine_options_default();
     char path[400];
-    session *s;
-    engine *e[2];
-    model *m[2];
+    ar_session *s;
+    ar_engine *e[2];
+    ar_model *m[2];
     o.max_tokens = 64;
     snprintf(path, sizeof path, "%s/saved", test_folder());
     for (int i = 0; i < 2; i++) {
         const char *name = i ? "../packed/int4" : "../packed/awq";
-        assert_ok(model_open(&m[i], golden_model(name, ""), err));
-        assert_ok(engine_open(&e[i], m[i], &o, err));
+        assert_ok(ar_model_open(&m[i], golden_model(name, ""), err));
+        assert_ok(ar_engine_open(&e[i], m[i], &o, err));
     }
-    assert_ok(session_open(&s, e[0], err));
-    assert_ok(session_feed(s, ids, N, false, NULL, err));
-    assert_ok(session_save(s, path, err));
-    session_close(s);
-    assert_ok(session_load(&s, e[0], path, err));
-    session_close(s);
-    assert_true(session_load(&s, e[1], path, NULL) != AR_OK);
+    assert_ok(ar_session_open(&s, e[0], err));
+    assert_ok(ar_session_feed(s, ids, N, false, NULL, err));
+    assert_ok(ar_session_save(s, path, err));
+    ar_session_close(s);
+    assert_ok(ar_session_load(&s, e[0], path, err));
+    ar_session_close(s);
+    assert_true(ar_session_load(&s, e[1], path, NULL) != AR_OK);
     for (int i = 0; i < 2; i++) {
-        engine_close(e[i]);
-        model_close(m[i]);
+        ar_engine_close(e[i]);
+        ar_model_close(m[i]);
     }
 }
 
@@ -206,14 +208,14 @@ void test_packed_engines_in_blocks(void **state) {
     (void)state;
     int in_f32 = 0;
     for (int i = 0; i < N_PACKED_MODELS; i++) {
-        model *m;
+        ar_model *m;
         size_t blocks, file;
         int n_plain;
-        assert_ok(model_open(&m, golden_model(packed_models[i], ""), err));
+        assert_ok(ar_model_open(&m, golden_model(packed_models[i], ""), err));
         count(m, &blocks, &file, &n_plain);
         in_f32 += n_plain > 0;
         assert_true(n_plain == 0 || strstr(packed_models[i], "/gptq"));
-        model_close(m);
+        ar_model_close(m);
     }
     assert_int_equal(in_f32, 2);
 }
