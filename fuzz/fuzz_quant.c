@@ -1,4 +1,5 @@
 /* fuzz_quant.c - blocks and layouts of any bytes. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -38,6 +39,22 @@ static layout_part cut(const uint8_t **data, size_t *size, size_t want,
     return (layout_part){copy, copy ? n : 0, (ar_type)(type % AR_TYPE_COUNT)};
 }
 
+/* As blocks, the numbers are the same. */
+static void check_blocks(const layout *l, const float *want) {
+    const ar_type t = layout_block_type(l);
+    const int64_t n = l->rows * l->columns;
+    if (t == AR_NONE) return;
+    void *blocks = mem_alloc(ar_type_size(t, n));
+    float *got = mem_new(float, n);
+    if (blocks && got && layout_to_blocks(l, t, blocks, NULL) == AR_OK &&
+        quant_decode(t, blocks, got, n))
+        for (int64_t i = 0; i < n; i++)
+            if (got[i] != want[i] && !(got[i] != got[i] && want[i] != want[i]))
+                abort();
+    mem_free(blocks);
+    mem_free(got);
+}
+
 /* 12 bytes say what the layout is; the rest is its parts. */
 static void read_layout(const uint8_t *data, size_t size) {
     if (size < 12) return;
@@ -63,7 +80,8 @@ static void read_layout(const uint8_t *data, size_t size) {
         mem_free((void *)l.order.data);
         l.order.data = NULL;
     }
-    if (dst) layout_decode(&l, 0, l.rows, dst, &err);
+    if (dst && layout_decode(&l, 0, l.rows, dst, &err) == AR_OK)
+        check_blocks(&l, dst);
     mem_free(dst);
     mem_free((void *)l.weight.data);
     mem_free((void *)l.scale.data);

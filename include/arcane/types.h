@@ -13,7 +13,8 @@ extern "C" {
 #endif
 
 /* The one list: TYPE(NAME, "name", elements a block, bytes a block).
- * Plain types have blocks of one element. */
+ * Plain types have blocks of one element.  Those from A2_32 on are in no file:
+ * quantised matrices of folders become them in memory. */
 #define AR_TYPE_LIST(TYPE)                                                     \
     TYPE(NONE, "none", 1, 0)                                                   \
     TYPE(F32, "f32", 1, 4)                                                     \
@@ -54,7 +55,26 @@ extern "C" {
     TYPE(TQ1_0, "tq1_0", 256, 54)                                              \
     TYPE(TQ2_0, "tq2_0", 256, 66)                                              \
     TYPE(MXFP4, "mxfp4", 32, 17)                                               \
-    TYPE(NVFP4, "nvfp4", 64, 36)
+    TYPE(NVFP4, "nvfp4", 64, 36)                                               \
+    TYPE(A2_32, "a2_32", 32, 16)                                               \
+    TYPE(A3_32, "a3_32", 32, 20)                                               \
+    TYPE(A4_32, "a4_32", 32, 24)                                               \
+    TYPE(A5_32, "a5_32", 32, 28)                                               \
+    TYPE(A6_32, "a6_32", 32, 32)                                               \
+    TYPE(A8_32, "a8_32", 32, 40)                                               \
+    TYPE(A2_64, "a2_64", 64, 24)                                               \
+    TYPE(A3_64, "a3_64", 64, 32)                                               \
+    TYPE(A4_64, "a4_64", 64, 40)                                               \
+    TYPE(A5_64, "a5_64", 64, 48)                                               \
+    TYPE(A6_64, "a6_64", 64, 56)                                               \
+    TYPE(A8_64, "a8_64", 64, 72)                                               \
+    TYPE(E4M3_32, "e4m3_32", 32, 36)                                           \
+    TYPE(E5M2_32, "e5m2_32", 32, 36)                                           \
+    TYPE(I8_32, "i8_32", 32, 36)                                               \
+    TYPE(E4M3_64, "e4m3_64", 64, 68)                                           \
+    TYPE(E5M2_64, "e5m2_64", 64, 68)                                           \
+    TYPE(I8_64, "i8_64", 64, 68)                                               \
+    TYPE(F4_64, "f4_64", 64, 40)
 
 typedef enum ar_type {
 #define TYPE(name, text, elements, bytes) AR_##name,

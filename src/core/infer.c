@@ -89,6 +89,18 @@ static bool slice_keeps_blocks(const node *n, const value *v) {
            quant_holds(v->type, a->v[0]) && quant_holds(v->type, a->v[1]);
 }
 
+/* Whole blocks lie along the axis: its stride is 1, and it is no other dim of
+ * one element. */
+static bool blocks_along(const value *v, int axis) {
+    return v->stride[axis] == 1 && quant_holds(v->type, v->shape.dim[axis]);
+}
+
+/* The operand b of a product: along k or along its columns. */
+static bool product_has_blocks(const value *v) {
+    const int last = v->shape.rank - 1;
+    return last >= 1 && (blocks_along(v, last - 1) || blocks_along(v, last));
+}
+
 static bool may_have_blocks(const node *n, int input, const value *v) {
     const int last = v->shape.rank - 1;
     switch (n->op) {
@@ -96,11 +108,11 @@ static bool may_have_blocks(const node *n, int input, const value *v) {
     case OP_EMBED: return input == 0 && v->stride[last] == 1;
     case OP_RESHAPE: return reshape_keeps_blocks(n, v);
     case OP_SLICE: return slice_keeps_blocks(n, v);
+    case OP_SPLIT: return n->attr.view.axis != last && v->stride[last] == 1;
     case OP_STORE_ROWS: return input == 0;
     case OP_ATTENTION_PAGED: return input == 1 || input == 2;
-    case OP_MATMUL: return input == 1 && last == 1 && v->stride[last - 1] == 1;
-    case OP_MATMUL_EXPERTS:
-        return input == 1 && last == 2 && v->stride[last - 1] == 1;
+    case OP_MATMUL:
+    case OP_MATMUL_EXPERTS: return input == 1 && product_has_blocks(v);
     default: return false;
     }
 }

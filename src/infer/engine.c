@@ -75,34 +75,30 @@ static ar_status open_device(ar_engine *e, ar_error *err) {
 }
 
 /* May a weight have its file's type t in a graph?  Matrices of 16 bits or in
- * blocks are multiplied as they are; but blocks lie along the last dimension,
- * which must be that of the sums. */
+ * blocks are multiplied as they are, stacks in blocks if these lie along the
+ * sums. */
 static bool usable_as(const ar_engine *e, const param_spec *s, ar_type t) {
     const bool matrix = s->shape.rank >= 2;
-    const bool turned = s->shape.rank == 2 ? e->m->config.conv1d : s->turned;
-    /* The ways out of a latent vector are read along either side. */
-    const bool way_out =
-        s->role == ROLE_KV_B || s->role == ROLE_K_B || s->role == ROLE_V_B;
-    if (quant_is_block(t)) return matrix && !turned && !way_out;
+    if (quant_is_block(t)) return matrix && !s->turned;
     return t == e->type || (matrix && (t == AR_F16 || t == AR_BF16));
 }
 
 static bool usable_in_place(const param_source *from, ar_type t) {
-    if (from->kind != PARAM_WHOLE) return false;
+    if (from->kind != PARAM_WHOLE || from->tensor->packed) return false;
     return quant_is_block(t) ||
            (uintptr_t)from->tensor->data % ar_type_size(t, 1) == 0;
 }
 
-/* Stacks of experts are most of a model: those that must be copied keep their
- * type too. */
+/* Quantised matrices of several tensors, and stacks of experts, which are most
+ * of a model, keep their type where they must be copied too. */
 static void place_weight(ar_engine *e, int i, bool host_memory) {
     const param_spec *s = &e->params.spec[i];
     const param_source from = params_source(s, e->m->files);
-    const bool as_is = usable_as(e, s, from.type);
-    const bool in_place =
-        host_memory && as_is && usable_in_place(&from, from.type);
-    const bool keep = in_place || (as_is && s->shape.rank == 3);
-    e->weight_type[i] = keep ? from.type : e->type;
+    const ar_type type = params_kept_type(s, e->m->files);
+    const bool as_is = usable_as(e, s, type);
+    const bool in_place = host_memory && as_is && usable_in_place(&from, type);
+    const bool copy = s->shape.rank == 3 || from.tensor->packed;
+    e->weight_type[i] = in_place || (as_is && copy) ? type : e->type;
     if (in_place) {
         e->weight_slot[i] = e->n_buffers++;
         e->mapped_size += from.tensor->size;

@@ -14,13 +14,21 @@
 
 enum { SAMPLE = 64 }; /* bytes of each weight that tell models apart */
 
-static uint64_t hash_weight(const tensor_view *t, uint64_t h) {
-    const size_t n = t->size < SAMPLE ? t->size : SAMPLE;
-    const unsigned char *p = t->data;
-    h = hash_xx64(&t->type, sizeof t->type, h);
-    h = hash_xx64(&t->size, sizeof t->size, h);
+static uint64_t hash_tensor(ar_type type, const void *data, size_t size,
+                            uint64_t h) {
+    const size_t n = size < SAMPLE ? size : SAMPLE;
+    const unsigned char *p = data;
+    h = hash_xx64(&type, sizeof type, h);
+    h = hash_xx64(&size, sizeof size, h);
     h = hash_xx64(p, n, h);
-    return hash_xx64(p + t->size - n, n, h);
+    return hash_xx64(p + size - n, n, h);
+}
+
+static uint64_t hash_weight(const tensor_view *t, uint64_t h) {
+    if (!t->packed) return hash_tensor(t->type, t->data, t->size, h);
+    const layout_part *w = &t->packed->weight, *scale = &t->packed->scale;
+    h = hash_tensor(w->type, w->data, w->size, h);
+    return hash_tensor(scale->type, scale->data, scale->size, h);
 }
 
 /* Of every tensor of a weight. */

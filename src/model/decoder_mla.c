@@ -83,11 +83,14 @@ static ref ways_out(const decoder_state *s, int layer, ref *d) {
     return b;
 }
 
-/* x [N, H, m] times w [H, m, n], each head by its own: [N, H, n]. */
+/* x [N, H, m] times w [H, m, n], each head by its own: [N, H, n].  Never in
+ * 8-bit levels, which only one of the two ways out has. */
 static ref by_head(const decoder_state *s, ref x, ref w) {
     const int swap[] = {1, 0, 2};
+    struct matmul_attr attr = s->d->matmul;
+    attr.act8 = 0;
     x = graph_permute(s->g, x, swap);
-    return graph_permute(s->g, graph_matmul(s->g, x, w, &s->d->matmul), swap);
+    return graph_permute(s->g, graph_matmul(s->g, x, w, &attr), swap);
 }
 
 /* c [R, lora] by the way out of each head [H, lora, n]: [R, H, n]. */

@@ -190,11 +190,26 @@ ar_status params_check_source(const param_spec *s, const weights *w,
 
 /* ---- reading ---- */
 
+ar_type params_kept_type(const param_spec *s, const weights *w) {
+    const param_source from = params_source(s, w);
+    ar_type all = from.type;
+    for (int64_t i = 0; i < from.n; i++) {
+        const tensor_view *t = params_part(s, w, &from, i);
+        if (!t->packed) return from.type;
+        const ar_type own = layout_block_type(t->packed);
+        if (i > 0 && own != all) return AR_F32;
+        all = own;
+    }
+    return all;
+}
+
 /* One tensor as type t at data. */
 static ar_status read_part(const tensor_view *src, ar_type t, void *data,
                            ar_error *err) {
     const int64_t n = shape_count(&src->shape);
     char word[TENSOR_TYPE_TEXT];
+    if (src->packed && quant_is_block(t))
+        return layout_to_blocks(src->packed, t, data, err);
     if (src->type == t) {
         memcpy(data, src->data, src->size);
         return AR_OK;
@@ -204,21 +219,6 @@ static ar_status read_part(const tensor_view *src, ar_type t, void *data,
     return error_set(err, AR_UNSUPPORTED,
                      "tensor \"%s\" is %s, which cannot become %s", src->name,
                      tensor_type_text(src, word), ar_type_name(t));
-}
-
-/* Files of folders have pairs of neighbours in a byte; a block of GGUF's has
- * its first half in the low halves of 16 bytes, the second in the high ones.
- * Both are e2m1 times a power of two. */
-static void repack_mxfp4(const unsigned char *in, unsigned char scale,
-                         unsigned char *out) {
-    enum { HALF = MXFP4_GROUP / 2 };
-    *out++ = scale;
-    for (int i = 0; i < HALF; i++) {
-        const int k = HALF + i;
-        const unsigned low = in[i / 2] >> (i % 2 * 4) & 15u;
-        const unsigned high = in[k / 2] >> (k % 2 * 4) & 15u;
-        out[i] = (unsigned char)(low | high << 4);
-    }
 }
 
 /* Numbers of one row, decoded, to their places in a matrix. */
@@ -264,8 +264,8 @@ static ar_status read_mxfp4(const param_spec *s, const param_source *from,
         return error_set(err, AR_UNSUPPORTED, "\"%s\" as %s", s->name,
                          ar_type_name(t));
     for (int64_t i = 0; i < n; i++)
-        repack_mxfp4(in + i * MXFP4_GROUP / 2, scales[i],
-                     out + (size_t)i * size);
+        layout_mxfp4_block(in + i * MXFP4_GROUP / 2, scales[i],
+                           out + (size_t)i * size);
     return AR_OK;
 }
 

@@ -26,6 +26,9 @@ typedef struct param_source {
 
 /* PARAM_MISSING also where an expert's tensor is. */
 param_source params_source(const param_spec *s, const weights *w);
+/* The same, but matrices of several tensors as blocks, where they fit; what
+ * params_load_one can give.  Looks through their scales. */
+ar_type params_kept_type(const param_spec *s, const weights *w);
 /* Tensor i of the source; NULL if the file does not have it. */
 const tensor_view *params_part(const param_spec *s, const weights *w,
                                const param_source *from, int64_t i);

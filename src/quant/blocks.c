@@ -24,6 +24,10 @@ bool quant_is_block(ar_type t) {
     return (unsigned)t < AR_TYPE_COUNT && blocks[t].decode;
 }
 
+int quant_block(ar_type t) {
+    return (unsigned)t < AR_TYPE_COUNT ? sizes[t] : 1;
+}
+
 bool quant_can_encode(ar_type t) {
     if ((unsigned)t >= AR_TYPE_COUNT || t == AR_NONE) return false;
     return !blocks[t].decode || blocks[t].encode;

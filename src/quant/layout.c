@@ -2,8 +2,7 @@
 #include "quant/layout_kinds.h"
 #include "quant/quant_block.h"
 
-/* Element i of a part of floats. */
-static float float_at(const layout_part *p, int64_t i) {
+float layout_float(const layout_part *p, int64_t i) {
     const uint8_t *at = (const uint8_t *)p->data + ar_type_size(p->type, i);
     float f;
     double d;
@@ -26,15 +25,13 @@ void layout_fp8(const layout *l, int64_t first, int64_t n, float *dst) {
             const int64_t from = t * l->tile_columns, rest = columns - from;
             const int64_t width =
                 rest < l->tile_columns ? rest : l->tile_columns;
-            const float scale = float_at(&l->scale, tile + t);
+            const float scale = layout_float(&l->scale, tile + t);
             for (int64_t i = from; i < from + width; i++) dst[i] *= scale;
         }
     }
 }
 
-/* Pairs of e2m1 floats, the low half first; 2 * n of them.  Unlike in GGUF's
- * blocks code 8 is a negative zero. */
-static void fp4_pairs(const uint8_t *src, float scale, float *dst, int n) {
+void fp4_pairs(const uint8_t *src, float scale, float *dst, int n) {
     static const float values[16] = {0,    .5f,  1,  1.5f,  2,  3,  4,  6,
                                      -0.f, -.5f, -1, -1.5f, -2, -3, -4, -6};
     for (int i = 0; i < n; i++) {
@@ -61,15 +58,6 @@ void layout_nvfp4(const layout *l, int64_t first, int64_t n, float *dst) {
     }
 }
 
-/* The number in bits at..at + bits - 1 of a row of `size` bytes. */
-static uint32_t bits_at(const uint8_t *row, int64_t size, int64_t at,
-                        int bits) {
-    const int64_t byte = at / 8;
-    uint32_t two = row[byte];
-    if (byte + 1 < size) two |= (uint32_t)row[byte + 1] << 8;
-    return two >> at % 8 & ((1u << bits) - 1);
-}
-
 void layout_mlx(const layout *l, int64_t first, int64_t n, float *dst) {
     const int64_t groups = l->columns / l->group;
     const int64_t size = l->columns * l->bits / 8;
@@ -77,10 +65,11 @@ void layout_mlx(const layout *l, int64_t first, int64_t n, float *dst) {
         const uint8_t *row = (const uint8_t *)l->weight.data + r * size;
         int64_t at = 0; /* in bits */
         for (int64_t g = 0; g < groups; g++) {
-            const float scale = float_at(&l->scale, r * groups + g);
-            const float bias = float_at(&l->zero, r * groups + g);
+            const float scale = layout_float(&l->scale, r * groups + g);
+            const float bias = layout_float(&l->zero, r * groups + g);
             for (int64_t i = 0; i < l->group; i++, at += l->bits)
-                *dst++ = scale * (float)bits_at(row, size, at, l->bits) + bias;
+                *dst++ =
+                    scale * (float)layout_bits(row, size, at, l->bits) + bias;
         }
     }
 }
@@ -92,9 +81,9 @@ void layout_int(const layout *l, int64_t first, int64_t n, float *dst) {
     for (int64_t r = first; r < first + n; r++) {
         const uint8_t *row = (const uint8_t *)l->weight.data + r * size;
         for (int64_t i = 0; i < l->columns; i++) {
-            const uint32_t q = bits_at(row, size, i * l->bits, l->bits);
+            const uint32_t q = layout_bits(row, size, i * l->bits, l->bits);
             const int64_t at = r * groups + i / l->group;
-            *dst++ = float_at(&l->scale, at) * (float)((int)q - zero);
+            *dst++ = layout_float(&l->scale, at) * (float)((int)q - zero);
         }
     }
 }
@@ -129,7 +118,7 @@ static void gptq_group(const layout *l, int64_t g, batch *b) {
         const uint32_t word =
             layout_word(&l->zero, g * (l->rows / in_word) + r / in_word);
         const int shift = (int)(r % in_word) * l->bits;
-        b->scale[k] = float_at(&l->scale, g * l->rows + r);
+        b->scale[k] = layout_float(&l->scale, g * l->rows + r);
         b->zero[k] = (float)((int)(word >> shift & mask) + l->zero_shift);
     }
 }
@@ -155,25 +144,19 @@ void layout_gptq(const layout *l, int64_t first, int64_t n, float *dst) {
     each_batch(l, first, n, dst, gptq_batch);
 }
 
-/* Where the nibble of output r is in the words of a row of outputs. */
-static uint32_t awq_nibble(const layout_part *p, int64_t row, int64_t words,
-                           int64_t r) {
-    static const int place[8] = {0, 4, 1, 5, 2, 6, 3, 7};
-    return layout_word(p, row * words + r / 8) >> 4 * place[r % 8] & 15;
-}
-
 static void awq_batch(const layout *l, batch *b, float *dst) {
     const int64_t words = l->rows / 8;
     for (int64_t i = 0; i < l->columns; i++) {
         const int64_t g = i / l->group;
         for (int k = 0; g != b->group && k < b->n; k++) {
             const int64_t r = b->first + k;
-            b->scale[k] = float_at(&l->scale, g * l->rows + r);
-            b->zero[k] = (float)(int)awq_nibble(&l->zero, g, words, r);
+            b->scale[k] = layout_float(&l->scale, g * l->rows + r);
+            b->zero[k] = (float)(int)layout_awq_nibble(&l->zero, g, words, r);
         }
         b->group = g;
         for (int k = 0; k < b->n; k++) {
-            const uint32_t q = awq_nibble(&l->weight, i, words, b->first + k);
+            const uint32_t q =
+                layout_awq_nibble(&l->weight, i, words, b->first + k);
             dst[k * l->columns + i] =
                 b->scale[k] * ((float)(int)q - b->zero[k]);
         }

@@ -71,4 +71,20 @@ ar_status layout_check(const layout *l, ar_error *err);
 ar_status layout_decode(const layout *l, int64_t first, int64_t n, float *dst,
                         ar_error *err);
 
+/* ---- as blocks ---- */
+
+/* The block type that has exactly the numbers of l and about its bytes; AR_NONE
+ * where there is none: rows or groups that are not whole blocks of 32 (GPTQ
+ * whose inputs are in any order are such), scales of GPTQ, AWQ and INT with
+ * more than 15 digits, an l that layout_check refuses.  -0 counts as 0. */
+ar_type layout_block_type(const layout *l);
+
+/* The matrix to dst [rows, columns] of t = layout_block_type(l); else
+ * AR_UNSUPPORTED. */
+ar_status layout_to_blocks(const layout *l, ar_type t, void *dst,
+                           ar_error *err);
+
+/* 32 e2m1 floats, in pairs as MXFP4 has them, as a block of AR_MXFP4. */
+void layout_mxfp4_block(const uint8_t *pairs, uint8_t scale, uint8_t *block);
+
 #endif

@@ -24,8 +24,11 @@ bool type_decode_f64(ar_type t, const void *src, double *dst, int64_t n);
 bool type_encode_f32(ar_type t, const float *src, void *dst, int64_t n);
 bool type_encode_f64(ar_type t, const double *src, void *dst, int64_t n);
 
+enum { QUANT_MOST_BLOCK = 256 }; /* elements of the largest block */
+
 /* Block types; each is a row of quants.def. */
 bool quant_is_block(ar_type t);
+int quant_block(ar_type t);             /* elements of a block; plain types 1 */
 bool quant_can_encode(ar_type t);       /* plain types too */
 bool quant_holds(ar_type t, int64_t n); /* a block type, n is whole blocks */
 double quant_bits(ar_type t);           /* bits an element, scales included */

@@ -24,6 +24,18 @@ enum {
     QUANT_SUB = 32    /* elements of the largest part with its own scale */
 };
 
+/* Blocks of folder_blocks.def: n codes q of some bits with w = scale q + bias,
+ * or of 8 bits with w = scale code; 64 e2m1 floats, in pairs. */
+void folder_affine(const uint8_t *q, float scale, float bias, int bits, int n,
+                   uint8_t *dst);
+void folder_scaled(const uint8_t *codes, float scale, int n, uint8_t *dst);
+void folder_f4(const uint8_t *pairs, const uint8_t *scales, float all,
+               uint8_t *dst);
+
+/* Pairs of e2m1 floats, the low half first; 2 * n of them.  Unlike in GGUF's
+ * blocks code 8 is a negative zero. */
+void fp4_pairs(const uint8_t *src, float scale, float *dst, int n);
+
 /* Little-endian, at any address. */
 static inline uint16_t load_u16(const uint8_t *p) {
     return (uint16_t)(p[0] | p[1] << 8);

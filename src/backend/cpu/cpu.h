@@ -62,5 +62,10 @@ static inline int64_t tensor_count(const tensor *t) {
     return n;
 }
 bool tensor_contiguous(const tensor *t);
+/* Of blocks, the second operand of a product: do they lie along the sum, or
+ * along the result's columns? */
+static inline bool tensor_blocks_along_k(const tensor *b) {
+    return b->stride[b->rank - 2] == 1;
+}
 
 #endif

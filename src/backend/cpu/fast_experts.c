@@ -152,7 +152,8 @@ static enum product how_of(const op_call *c) {
     const ar_type t = c->in[1].type;
     const struct matmul_attr *a = &c->attr->experts.matmul;
     quant_form f;
-    if (a->act8 && quant_form_of(t, &f)) return ACT8;
+    if (a->act8 && tensor_blocks_along_k(&c->in[1]) && quant_form_of(t, &f))
+        return ACT8;
     return a->exact || quant_is_block(t) ? EXACT : PANELS;
 }
 
@@ -166,7 +167,7 @@ static bool experts_fit(const op_call *c) {
         return false;
     if (w->dim[1] > MATMUL_EXACT_MAX_K) return false;
     if (quant_is_block(w->type))
-        return w->stride[1] == 1 && w->stride[2] > 0 &&
+        return w->stride[1] > 0 && w->stride[2] > 0 &&
                (ar_type)a->compute == AR_F32;
     return rows_fit(w);
 }
@@ -218,6 +219,11 @@ static gemm_view matrix_of(const op_call *c, int64_t e) {
                        w->type, w->stride[1], w->stride[2]};
 }
 
+static gemm_source source_of(const op_call *c, int64_t e, int64_t F) {
+    const gemm_view w = matrix_of(c, e);
+    return gemm_source_b(c->k, &w, F, (ar_type)c->attr->experts.matmul.compute);
+}
+
 static act8_lines lines_of(const op_call *c, int64_t e, int64_t F) {
     const gemm_view w = matrix_of(c, e);
     return (act8_lines){w.type, w.data, F, (int64_t)ar_type_size(w.type, w.cs)};
@@ -256,20 +262,22 @@ static void product_share(void *ctx, int64_t share, int worker) {
         act8_multiply(&p, &w, at, at + n, scratch);
     } else if (j->how == EXACT) {
         const exact_rows x = {m, j->K, j->x + row * j->K, j->K, y, j->F};
-        const gemm_view w = matrix_of(c, e);
-        const gemm_source from = gemm_source_b(
-            c->k, &w, j->F, (ar_type)c->attr->experts.matmul.compute);
+        const gemm_source from = source_of(c, e, j->F);
         matmul_exact_rows(&x, &from, at, n, scratch);
     } else
         panels_product(j, e, at, n, scratch);
 }
 
-/* Columns in a share; with act8 by the rows that an expert has on average. */
+/* Columns in a share, by the rows that an expert has on average. */
 static int64_t columns_of(const product_job *j) {
+    const int64_t rows = ceil_div(j->s.N * j->s.k, j->s.E);
     if (j->how == PANELS) return COLUMNS;
-    if (j->how == EXACT) return matmul_exact_block(j->F, j->K);
-    const act8_lines w = lines_of(j->s.c, 0, j->F);
-    return act8_share(&w, ceil_div(j->s.N * j->s.k, j->s.E));
+    if (j->how == ACT8) {
+        const act8_lines w = lines_of(j->s.c, 0, j->F);
+        return act8_share(&w, rows);
+    }
+    const gemm_source w = source_of(j->s.c, 0, j->F);
+    return matmul_exact_block(&w, rows, j->K);
 }
 
 /* x in sorted rows, from `to` on. */

@@ -22,6 +22,14 @@ bool matmul_is_gemm(const op_call *c) {
            (!bias || (c->in[2].type == AR_F32 && tensor_contiguous(&c->in[2])));
 }
 
+/* The same of b in blocks along the columns. */
+static bool gemm_fits(const op_call *c) {
+    op_call plain = *c;
+    if (!quant_is_block(c->in[1].type)) return matmul_is_gemm(c);
+    plain.in[1].type = AR_F32;
+    return !tensor_blocks_along_k(&c->in[1]) && matmul_is_gemm(&plain);
+}
+
 int64_t matmul_batch(const op_call *c) {
     int64_t n = 1;
     for (int i = 0; i < c->out[0].rank - 2; i++) n *= c->out[0].dim[i];
@@ -40,8 +48,10 @@ static int64_t matrix_at(const tensor *t, int64_t i) {
 
 static gemm_view view_of(const tensor *t, int64_t i) {
     const int rank = t->rank;
+    const int64_t block = quant_block(t->type);
     return (gemm_view){(const char *)t->data +
-                           matrix_at(t, i) * (int64_t)ar_type_size(t->type, 1),
+                           matrix_at(t, i) / block *
+                               (int64_t)ar_type_size(t->type, block),
                        t->type, t->stride[rank - 2], t->stride[rank - 1]};
 }
 
@@ -91,8 +101,7 @@ static size_t work_size(const op_call *c) {
     return many_small(c, &g) ? 0 : gemm_work_size(&g, c->k);
 }
 
-const cpu_fast fast_matmul = {OP_MATMUL, matmul_is_gemm, run, work_size,
-                              "gemm"};
+const cpu_fast fast_matmul = {OP_MATMUL, gemm_fits, run, work_size, "gemm"};
 
 static bool blas_matmul_fits(const op_call *c) {
     if (!c->blas || !matmul_is_gemm(c) || tensor_count(&c->out[0]) == 0)

@@ -28,7 +28,7 @@ enum { MATMUL_EXACT_MAX_K = CPU_SCRATCH_SIZE / 4 / 4 }; /* four rows fit */
  * an element depend on these two alone.  n <= matmul_exact_block. */
 void matmul_exact_rows(const exact_rows *x, const gemm_source *w, int64_t first,
                        int64_t n, float *scratch);
-/* Lines of w [n_rows, k] in a share. */
-int64_t matmul_exact_block(int64_t n_rows, int64_t k);
+/* Lines of w in a share that m rows are multiplied with. */
+int64_t matmul_exact_block(const gemm_source *w, int64_t m, int64_t k);
 
 #endif

@@ -4,10 +4,13 @@
  * bias: the same bits for any number of rows, of threads and on every
  * instruction set.  f32 operands contiguous along k are used where they lie;
  * others are laid out so first: x once, w a block of rows at a time, decoded
- * where it holds blocks of numbers.
+ * where it holds blocks of numbers, along k or along o.
  * Training products of few rows come here too: they are bound by memory, and
  * panels would only add to it. */
 #include "backend/cpu/fast_matmul.h"
+
+#include <string.h>
+
 #include "backend/cpu/gemm_pack.h"
 #include "quant/levels.h"
 
@@ -15,6 +18,7 @@ enum {
     FEW_ROWS = 4,
     BLOCK = 64,           /* most rows of w in a share */
     BLOCK_FLOATS = 65536, /* most floats, so that it stays in cache */
+    STEPS = 16,           /* of blocks along o, decoded at a time */
     X_SHARE = 16,         /* rows of x laid out in a share */
 };
 
@@ -32,19 +36,22 @@ static bool in_place(const gemm_source *s) {
     return gemm_source_plain(s) && s->step == 1;
 }
 
-/* w in blocks along k, the rest as matmul_is_gemm. */
+/* w in blocks, the rest as matmul_is_gemm.  Blocks along its lines o instead of
+ * k are for the chain of inference alone; fast_matmul.c has the other. */
 static bool blocks_fit(const op_call *c) {
     op_call plain = *c;
     quant_form form;
     const tensor *w = &c->in[1];
-    /* another chain, of fast_matmul_act8 and the reference */
-    if (c->attr->matmul.act8 && quant_form_of(w->type, &form)) return false;
-    if (!quant_is_block(w->type) || w->rank != 2 || w->stride[0] != 1)
-        return false;
+    if (!quant_is_block(w->type)) return false;
+    if (!tensor_blocks_along_k(w)) {
+        if (!c->attr->matmul.exact) return false;
+    } else if (c->attr->matmul.act8 && quant_form_of(w->type, &form)) {
+        return false; /* the chain of fast_matmul_act8 and the reference */
+    }
     plain.in[1].type = AR_F32;
     return matmul_is_gemm(&plain) &&
            (ar_type)c->attr->matmul.compute == AR_F32 &&
-           c->in[0].dim[1] <= MATMUL_EXACT_MAX_K;
+           c->in[1].dim[w->rank - 2] <= MATMUL_EXACT_MAX_K;
 }
 
 static bool exact_fits(const op_call *c) {
@@ -78,10 +85,17 @@ typedef struct job {
 } job;
 
 /* Four rows or more, as much as fits the cache, but enough shares for the
- * threads of any machine. */
-int64_t matmul_exact_block(int64_t n_rows, int64_t k) {
+ * threads of any machine.  Blocks along o are decoded for one share alone,
+ * unless they do not fit the scratch, or the cache where many rows read them.
+ */
+int64_t matmul_exact_block(const gemm_source *w, int64_t m, int64_t k) {
     int64_t n = k > 0 ? BLOCK_FLOATS / k : BLOCK;
-    n = min(n, min(BLOCK, n_rows / 32));
+    n = min(n, min(BLOCK, w->n_lines / 32));
+    if (quant_is_block(w->type) && w->step != 1) {
+        const int64_t room =
+            m > FEW_ROWS ? 4 * BLOCK_FLOATS : MATMUL_EXACT_MAX_K * 4;
+        n = min(quant_block(w->type), room / k);
+    }
     return n < 4 ? 4 : n & ~(int64_t)3;
 }
 
@@ -98,10 +112,33 @@ static void x_share(void *ctx, int64_t share, int worker) {
     lay_out(&j->x, first, n, j->g.k, (float *)j->c->work + first * j->g.k);
 }
 
+/* The same of blocks along o, n <= QUANT_MOST_BLOCK: some steps are decoded,
+ * then turned. */
+static void lay_out_blocks(const gemm_source *w, int64_t first, int64_t n,
+                           int64_t k, float *dst) {
+    float row[3 * QUANT_MOST_BLOCK], some[STEPS * QUANT_MOST_BLOCK];
+    float turned[STEPS * QUANT_MOST_BLOCK];
+    for (int64_t at = 0; at < k; at += STEPS) {
+        const int64_t steps = min(STEPS, k - at);
+        for (int64_t i = 0; i < steps; i++)
+            memcpy(some + i * n, gemm_source_blocks(w, first, n, at + i, row),
+                   (size_t)n * sizeof *some);
+        w->k->pack_rows(n, STEPS, steps, some, n, turned);
+        for (int64_t o = 0; o < n; o++)
+            memcpy(dst + o * k + at, turned + o * STEPS,
+                   (size_t)steps * sizeof *dst);
+    }
+}
+
 /* Rows [first, first + n) of w contiguous along k; *ld from one to the next. */
 static const float *rows_of_w(const gemm_source *w, int64_t k, int64_t first,
                               int64_t n, float *scratch, int64_t *ld) {
     const float *data = w->data;
+    if (quant_is_block(w->type) && w->step != 1) {
+        *ld = k;
+        lay_out_blocks(w, first, n, k, scratch);
+        return scratch;
+    }
     if (quant_is_block(w->type)) {
         *ld = k;
         quant_decode(w->type,
@@ -167,7 +204,7 @@ static void run_product(const op_call *c, int64_t i) {
     j.w = lines_of_w(c, &j.g);
     j.rows = j.x.data;
     j.ld_rows = j.x.line;
-    j.block = matmul_exact_block(j.g.n, j.g.k);
+    j.block = matmul_exact_block(&j.w, j.g.m, j.g.k);
     if (x_size(c, &j.g) > 0) {
         pool_run(c->threads, x_share, &j, (j.g.m + X_SHARE - 1) / X_SHARE);
         j.rows = c->work;

@@ -11,11 +11,13 @@
 #include <string.h>
 
 #include "backend/cpu/gemm_pack.h"
+#include "quant/quant.h"
 
 enum {
     KEEP = 1 << 20,       /* floats of A packed once for all blocks of C */
     PACK_SHARE = 1 << 15, /* floats packed in one share */
-    BESIDE = 256,         /* lines a share packs that lie side by side */
+    BESIDE = 256,         /* lines a share packs that lie side by side, */
+    BLOCKS = 1024,        /* in blocks, those at its ends twice */
     MIN_SHARES = 24,      /* so many, if they are not smaller than ... */
     SHARE_WORK = 1 << 19, /* multiply-adds */
 };
@@ -114,9 +116,14 @@ static step step_at(const job *j, int64_t i) {
 static gemm_source source_at(const gemm_source *s, int64_t line,
                              int64_t lines) {
     gemm_source part = *s;
-    part.data =
-        (const char *)s->data + line * s->line * (s->type == AR_F32 ? 4 : 2);
+    const char *data = s->data;
     part.n_lines = lines;
+    if (quant_is_block(s->type)) {
+        part.skip = line % quant_block(s->type);
+        part.data = data + ar_type_size(s->type, line - part.skip);
+    } else {
+        part.data = data + line * s->line * (s->type == AR_F32 ? 4 : 2);
+    }
     return part;
 }
 
@@ -213,7 +220,8 @@ static void cut_tiles(job *j) {
 static grid cut_packing(const gemm_source *s, int64_t lines, int64_t kc) {
     grid g;
     if (gemm_source_beside(s)) {
-        g.panels = max(1, BESIDE / s->width);
+        g.panels =
+            max(1, (quant_is_block(s->type) ? BLOCKS : BESIDE) / s->width);
         g.depth = min(kc, PACK_SHARE / BESIDE);
     } else {
         g.panels = max(1, PACK_SHARE / (s->width * kc));

@@ -1,4 +1,5 @@
-/* gemm.h - C (+)= alpha A B + bias of strided f32, bf16 or f16 operands.
+/* gemm.h - C (+)= alpha A B + bias of strided f32, bf16 or f16 operands, and of
+ * B in blocks along its columns, which gives the bits of its decoded numbers.
  *
  * The chain of additions of one element of C is fixed by k and the kernel
  * table alone: k is cut into equal blocks of at most k->gemm.kc; a block is
@@ -24,7 +25,8 @@
 #include "base/thread.h"
 
 /* A matrix in memory: element [i, j] is data[i * rs + j * cs] of type F32,
- * BF16 or F16; strides in elements, any sign or 0. */
+ * BF16 or F16; strides in elements, any sign or 0.  B may also be of a block
+ * type: then cs is 1 and rs whole blocks. */
 typedef struct gemm_view {
     const void *data;
     ar_type type;

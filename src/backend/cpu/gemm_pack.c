@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-enum { CHUNK = 64, MAX_WIDTH = 64 };
+#include "quant/quant.h"
+
+enum { CHUNK = 64, MAX_WIDTH = 64, BLOCK_LINES = 1024 };
 
 gemm_source gemm_source_a(const cpu_kernels *k, const gemm_view *a, int64_t m,
                           float alpha, ar_type compute) {
@@ -150,6 +152,41 @@ static void pack_beside(const gemm_source *s, int64_t line, int64_t lines,
     }
 }
 
+float *gemm_source_blocks(const gemm_source *s, int64_t first, int64_t lines,
+                          int64_t step, float *row) {
+    const int64_t block = quant_block(s->type);
+    const int64_t from = s->skip + first, inside = from % block;
+    const int64_t blocks = (inside + lines + block - 1) / block;
+    quant_decode(s->type,
+                 (const char *)s->data +
+                     ar_type_size(s->type, step * s->step + from - inside),
+                 row, blocks * block);
+    float *x = row + inside;
+    for (int64_t i = 0; halves(s->compute) && i < lines; i += CHUNK)
+        round_to(s->k, s->compute, lines - i < CHUNK ? lines - i : CHUNK,
+                 x + i);
+    return x;
+}
+
+/* A part of a pack of blocks: each is decoded once for all its panels. */
+static void pack_blocks(const gemm_source *s, const gemm_part *p, float *dst) {
+    float row[BLOCK_LINES + 2 * QUANT_MOST_BLOCK];
+    const int64_t width = s->width, panels = BLOCK_LINES / width;
+    for (int64_t q = p->first; q < p->end; q += panels) {
+        const int64_t end = q + panels < p->end ? q + panels : p->end;
+        const int64_t first = q * width, left = s->n_lines - first;
+        const int64_t all = (end - q) * width;
+        const int64_t lines = left < all ? left : all;
+        for (int64_t i = p->from; i < p->to; i++) {
+            float *x = gemm_source_blocks(s, first, lines, p->at + i, row);
+            memset(x + lines, 0, (size_t)(all - lines) * sizeof *x);
+            for (int64_t k = 0; k < end - q; k++)
+                memcpy(dst + (q + k) * width * p->kc + i * width, x + k * width,
+                       (size_t)width * sizeof *x);
+        }
+    }
+}
+
 bool gemm_source_beside(const gemm_source *s) {
     return s->line == 1 && s->step != 1;
 }
@@ -159,6 +196,10 @@ void gemm_pack(const gemm_source *s, const gemm_part *p, float *dst) {
         ROWS = 8
     }; /* steps done for all panels, so that pages are met once */
     const int64_t width = s->width, size = width * p->kc;
+    if (quant_is_block(s->type)) {
+        pack_blocks(s, p, dst);
+        return;
+    }
     const int64_t rows = gemm_source_beside(s) ? ROWS : p->to - p->from;
     for (int64_t i = p->from; i < p->to; i += rows) {
         const int64_t n = p->to - i < rows ? p->to - i : rows;

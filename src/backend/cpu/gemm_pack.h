@@ -11,6 +11,7 @@ typedef struct gemm_source {
     ar_type type, compute;
     int64_t line, step; /* strides, elements: from line to line, along k */
     int64_t n_lines;    /* in all */
+    int64_t skip;       /* of blocks: lines of the first before line 0 */
     int width;
     float alpha;
 } gemm_source;
@@ -23,7 +24,13 @@ gemm_source gemm_source_b(const cpu_kernels *k, const gemm_view *b, int64_t n,
 /* Nothing to do to an element but to move it? */
 bool gemm_source_plain(const gemm_source *s);
 
-/* n elements of one line from `at`, as they go into a panel. */
+/* Lines of a step of a source in blocks, which lie along its lines: f32 into
+ * row, which has room for two blocks more than `lines`; where line `first` is
+ * there. */
+float *gemm_source_blocks(const gemm_source *s, int64_t first, int64_t lines,
+                          int64_t step, float *row);
+
+/* n elements of one line from `at`, as they go into a panel; not of blocks. */
 void gemm_source_read(const gemm_source *s, int64_t line, int64_t at, int64_t n,
                       float *dst);
 

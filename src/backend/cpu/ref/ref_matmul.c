@@ -8,8 +8,9 @@
  * PANEL columns of b are gathered side by side in work, so that any layout of
  * b is walked once; it changes no order of additions.
  *
- * With matmul_attr.act8 and b in blocks that have levels, the sum is the chain
- * of quant/levels.h, here and in MATMUL_EXPERTS.
+ * Blocks of b lie along k or along n.  With matmul_attr.act8 and blocks along k
+ * that have levels, the sum is the chain of quant/levels.h, here and in
+ * MATMUL_EXPERTS.
  *
  *   MATMUL_EXPERTS     y[n, i, f] = sum_k x[n, i, k] w[ids[n, i], k, f]
  *   MATMUL_EXPERTS_DW  dw[e, a, b] = sum over (n, i) with ids[n, i] = e, in
@@ -20,12 +21,26 @@
 /* ORDER: ref_work.c */
 enum { PANEL = 8 };
 
-/* Columns of blocks, which lie along k. */
+/* Columns of blocks that lie along the columns: every row of the panel is a
+ * part of one block. */
+static void gather_across(const tensor *b, int64_t offset, real *panel) {
+    const int64_t rows = b->dim[b->rank - 2], step = b->stride[b->rank - 2];
+    const int64_t block = quant_block(b->type), inside = offset % block;
+    real row[QUANT_MOST_BLOCK];
+    for (int64_t k = 0; k < rows; k++) {
+        REF(read_row)(b, offset - inside + k * step, block, row, 1);
+        for (int j = 0; j < PANEL; j++) panel[k * PANEL + j] = row[inside + j];
+    }
+}
+
 static void gather_blocks(const tensor *b, int64_t offset, int width,
                           int compute, real *panel) {
     const int64_t rows = b->dim[b->rank - 2];
-    for (int j = 0; j < width; j++)
-        REF(read_row)(b, offset + j * last_stride(b), rows, panel + j, PANEL);
+    if (!tensor_blocks_along_k(b))
+        gather_across(b, offset, panel);
+    else
+        for (int j = 0; j < width; j++) REF(read_row)
+    (b, offset + j * last_stride(b), rows, panel + j, PANEL);
     for (int64_t k = 0; k < rows; k++)
         for (int j = 0; j < PANEL; j++) {
             real *x = &panel[k * PANEL + j];
@@ -182,7 +197,8 @@ static void multiply_whole(const op_call *c, int64_t at_a, int64_t at_b,
 static bool has_levels(const op_call *c) {
     quant_form f;
     const int compute = c->attr->matmul.compute;
-    return c->attr->matmul.act8 && (compute == AR_F32 || compute == AR_F64) &&
+    return c->attr->matmul.act8 && tensor_blocks_along_k(&c->in[1]) &&
+           (compute == AR_F32 || compute == AR_F64) &&
            quant_form_of(c->in[1].type, &f);
 }
 
