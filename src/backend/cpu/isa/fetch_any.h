@@ -37,6 +37,11 @@ ALWAYS vec load_halves(const uint16_t *p) {
     return low_half(__builtin_convertvector(h, word));
 }
 
+/* Bytes 0 .. 3 are 255 where bits 4 i .. 4 i + 3 are set; i is a constant. */
+ALWAYS word spread_signs(word x, const int i) {
+    return ((x >> 4 * i & 15u) * 0x204081u & 0x01010101u) * 255u;
+}
+
 /* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */
 ALWAYS word fifth_bits(word x, const int i) {
     return ((x >> 4 * i & 15u) * 0x204081u & 0x01010101u) << 4;
@@ -48,6 +53,15 @@ ALWAYS word look_up(const uint8_t *table, word index) {
     memcpy(b, &index, sizeof b);
     for (int i = 0; i < 4 * VEC; i++) b[i] = table[b[i]];
     memcpy(&index, b, sizeof b);
+    return index;
+}
+
+/* Each lane is looked up. */
+ALWAYS word look_up16(const uint16_t *table, word index) {
+    uint32_t x[VEC];
+    memcpy(x, &index, sizeof x);
+    for (int i = 0; i < VEC; i++) x[i] = table[x[i]];
+    memcpy(&index, x, sizeof index);
     return index;
 }
 

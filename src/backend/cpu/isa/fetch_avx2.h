@@ -56,8 +56,8 @@ ALWAYS vec load_halves(const uint16_t *p) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)p));
 }
 
-/* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */
-ALWAYS word fifth_bits(word x, const int i) {
+/* Bytes 0 .. 3 are 255 where bits 4 i .. 4 i + 3 are set; i is a constant. */
+ALWAYS word spread_signs(word x, const int i) {
     const __m256i all =
         _mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 0,
                          0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12);
@@ -65,13 +65,26 @@ ALWAYS word fifth_bits(word x, const int i) {
     const __m256i bit = _mm256_set1_epi32(i % 2 ? (int)0x80402010 : 0x08040201);
     const __m256i is =
         _mm256_and_si256(_mm256_shuffle_epi8((__m256i)x, from), bit);
-    return (word)_mm256_cmpeq_epi8(is, bit) & 0x10101010u;
+    return (word)_mm256_cmpeq_epi8(is, bit);
+}
+
+/* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3. */
+ALWAYS word fifth_bits(word x, const int i) {
+    return spread_signs(x, i) & 0x10101010u;
 }
 
 /* Each byte, 0 .. 15, is looked up. */
 ALWAYS word look_up(const uint8_t *table, word index) {
     return (word)_mm256_shuffle_epi8(
         _mm256_broadcastsi128_si256(bytes16(table)), (__m256i)index);
+}
+
+/* Each lane is looked up, by pairs that are gathered. */
+ALWAYS word look_up16(const uint16_t *table, word index) {
+    const __m256i both = _mm256_i32gather_epi32(
+        (const int *)(const void *)table, (__m256i)(index >> 1), 4);
+    return (word)_mm256_srlv_epi32(both, (__m256i)((index & 1u) << 4)) &
+           0xffffu;
 }
 
 #endif

@@ -63,6 +63,16 @@ ALWAYS vec load_halves(const uint16_t *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i_u *)p));
 }
 
+/* Bytes 0 .. 3 are 255 where bits 4 i .. 4 i + 3 are set; i is a constant. */
+ALWAYS word spread_signs(word x, const int i) {
+    const __m512i spread = _mm512_setr_epi32(
+        0x00000000, 0x000000ff, 0x0000ff00, 0x0000ffff, 0x00ff0000, 0x00ff00ff,
+        0x00ffff00, 0x00ffffff, (int)0xff000000, (int)0xff0000ff,
+        (int)0xff00ff00, (int)0xff00ffff, (int)0xffff0000, (int)0xffff00ff,
+        (int)0xffffff00, -1);
+    return (word)_mm512_permutexvar_epi32((__m512i)(x >> 4 * i), spread);
+}
+
 /* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */
 ALWAYS word fifth_bits(word x, const int i) {
     const __m512i spread = _mm512_setr_epi32(
@@ -76,6 +86,14 @@ ALWAYS word fifth_bits(word x, const int i) {
 ALWAYS word look_up(const uint8_t *table, word index) {
     return (word)_mm512_shuffle_epi8(_mm512_broadcast_i32x4(bytes16(table)),
                                      (__m512i)index);
+}
+
+/* Each lane is looked up, by pairs that are gathered. */
+ALWAYS word look_up16(const uint16_t *table, word index) {
+    const __m512i both =
+        _mm512_i32gather_epi32((__m512i)(index >> 1), table, 4);
+    return (word)_mm512_srlv_epi32(both, (__m512i)((index & 1u) << 4)) &
+           0xffffu;
 }
 
 #endif

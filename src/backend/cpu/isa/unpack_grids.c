@@ -1,0 +1,250 @@
+/* unpack_grids.c - rows of points of a grid (IQ1, IQ2, IQ3) as panels.
+ *
+ * A point is looked up for a lane at a time, which takes as long as all else;
+ * its coordinates, signs and scales are bits of the lanes again.  Layouts and
+ * numbers are those of src/quant/levels_iq.c. */
+#include "quant/quant_block.h" /* first: it has parameters called bits */
+
+#include "backend/cpu/isa/unpack.h"
+
+typedef uint8_t octets __attribute__((vector_size(4 * VEC)));
+
+/* Four coordinates of 2 bits, or of 4 bits, of the low bits: one to a byte. */
+ALWAYS word spread2(word x) {
+    x = (x | x << 12) & 0x000f000fu;
+    return (x | x << 6) & 0x03030303u;
+}
+ALWAYS word spread4(word x) {
+    x = (x | x << 8) & 0x00ff00ffu;
+    return (x | x << 4) & 0x0f0f0f0fu;
+}
+
+/* Levels above the offset become as far below it where bit 4 i of a sign is
+ * set; i is a constant, twice the offset and 1 is `twice`. */
+ALWAYS word with_signs(word level, word signs, const int i, uint32_t twice) {
+    const word minus = spread_signs(signs, i);
+    return (word)((octets)(level ^ minus) + (octets)(minus & twice));
+}
+
+/* 4 times 7 bits as bytes whose number of ones is even. */
+ALWAYS word even_bytes(word x) {
+    static const uint8_t odd[16] = {0,   128, 128, 0,   128, 0,   0,   128,
+                                    128, 0,   0,   128, 0,   128, 128, 0};
+    const word s = (x & 0x7fu) | (x << 1 & 0x7f00u) | (x << 2 & 0x7f0000u) |
+                   (x << 3 & 0x7f000000u);
+    return s | look_up(odd, (s ^ s >> 4) & 0x0f0f0f0fu);
+}
+
+/* d (n + 1/2) times a power of two. */
+ALWAYS vec half_steps(vec d, word n, float power) {
+    return d * (floats(n) + vec_set1(0.5f)) * vec_set1(power);
+}
+
+/* ---- IQ2: eight coordinates a point, offset 43 ---- */
+
+/* Point k of the four of a word of signs. */
+ALWAYS void point2(const part *b, int step, const uint16_t *grid, word index,
+                   word signs, const int k) {
+    static const uint8_t size[16] = {51, 68, 86};
+    const word point = look_up16(grid, index);
+    for (int half = 0; half < 2; half++) {
+        const word at = spread2(point >> 8 * half & 255u);
+        put(b, step + half,
+            with_signs(look_up(size, at), signs, 2 * k + half,
+                       87 * 0x01010101u));
+    }
+}
+
+ALWAYS void block_IQ2_XXS(const part *b) {
+    const vec d = low_half(fetch4(b->src, b->stride));
+    for (int at16 = 0; at16 < 4; at16++) {
+        word q[4];
+        fetch(b, 2 + 16 * at16, q);
+        for (int i = 0; i < 2; i++) {
+            const word index = q[2 * i], rest = q[2 * i + 1];
+            const word signs = even_bytes(rest);
+            put_scale(b, 2 * at16 + i, half_steps(d, rest >> 28, 0.25f));
+#pragma GCC unroll 4
+            for (int k = 0; k < 4; k++)
+                point2(b, 16 * at16 + 8 * i + 2 * k, iq2xxs_grid,
+                       index >> 8 * k & 255u, signs, k);
+        }
+    }
+}
+
+/* Scales of 16 elements, nibbles of the 8 bytes at `at`. */
+ALWAYS void scales2(const part *b, vec d, int at) {
+    for (int i = 0; i < 2; i++) {
+        const word n = fetch4(b->src + at + 4 * i, b->stride);
+        for (int j = 0; j < 8; j++)
+            put_scale(b, 8 * i + j, half_steps(d, n >> 4 * j & 15u, 0.25f));
+    }
+}
+
+ALWAYS void block_IQ2_XS(const part *b) {
+    scales2(b, low_half(fetch4(b->src, b->stride)), 66);
+    for (int j = 0; j < 4; j++) {
+        word q[4];
+        fetch(b, 2 + 16 * j, q);
+        for (int i = 0; i < 4; i += 2) {
+            const word signs = even_bytes(
+                (q[i] >> 9 & 0x7fu) | (q[i] >> 18 & 0x3f80u) |
+                (q[i + 1] << 5 & 0x1fc000u) | (q[i + 1] >> 4 & 0xfe00000u));
+#pragma GCC unroll 4
+            for (int k = 0; k < 4; k++)
+                point2(b, 16 * j + 4 * i + 2 * k, iq2xs_grid,
+                       q[i + k / 2] >> k % 2 * 16 & 511u, signs, k);
+        }
+    }
+}
+
+ALWAYS void block_IQ2_S(const part *b) {
+    word high[2];
+    scales2(b, low_half(fetch4(b->src, b->stride)), 74);
+    for (int i = 0; i < 2; i++)
+        high[i] = fetch4(b->src + 66 + 4 * i, b->stride);
+    for (int j = 0; j < 2; j++) {
+        word q[4], signs[4];
+        fetch(b, 2 + 16 * j, q);
+        fetch(b, 34 + 16 * j, signs);
+        for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
+            for (int k = 0; k < 4; k++) {
+                const word top = high[j] >> (8 * i + 2 * k) & 3u;
+                point2(b, 32 * j + 8 * i + 2 * k, iq2s_grid,
+                       (q[i] >> 8 * k & 255u) | top << 8, signs[i], k);
+            }
+    }
+}
+
+/* ---- IQ3: four coordinates a point ---- */
+
+ALWAYS void block_IQ3_XXS(const part *b) {
+    static const uint8_t size[16] = {66, 74, 82, 90, 98, 106, 114, 124};
+    const vec d = low_half(fetch4(b->src, b->stride));
+    word rest[8];
+    fetch(b, 66, rest);
+    fetch(b, 82, rest + 4);
+    for (int at16 = 0; at16 < 4; at16++) {
+        word q[4];
+        fetch(b, 2 + 16 * at16, q);
+        for (int i = 0; i < 2; i++) {
+            const int j = 2 * at16 + i;
+            const word signs = even_bytes(rest[j]);
+            put_scale(b, j, half_steps(d, rest[j] >> 28, 0.5f));
+#pragma GCC unroll 8
+            for (int k = 0; k < 8; k++) {
+                const word point = look_up16(
+                    iq3xxs_grid, q[2 * i + k / 4] >> k % 4 * 8 & 255u);
+                const word at = spread4(point) & 0x07070707u;
+                put(b, 8 * j + k,
+                    with_signs(look_up(size, at), signs, k, 125 * 0x01010101u));
+            }
+        }
+    }
+}
+
+/* Sizes 1, 3 .. 15 at offset 15. */
+ALWAYS void block_IQ3_S(const part *b) {
+    const vec d = low_half(fetch4(b->src, b->stride));
+    const word scales = fetch4(b->src + 106, b->stride);
+    word high[2], signs[4];
+    for (int i = 0; i < 2; i++)
+        high[i] = fetch4(b->src + 66 + 4 * i, b->stride);
+    for (int j = 0; j < 8; j++) {
+        const word n = scales >> 4 * j & 15u;
+        put_scale(b, j, d * floats(1u + 2u * n));
+    }
+    for (int at16 = 0; at16 < 4; at16++) {
+        word q[4];
+        fetch(b, 2 + 16 * at16, q);
+        if (at16 % 2 == 0) fetch(b, 74 + 8 * at16, signs);
+#pragma GCC unroll 8
+        for (int k = 0; k < 16; k++) {
+            const word top = high[at16 / 2] >> (16 * (at16 % 2) + k) & 1u;
+            const word point =
+                look_up16(iq3s_grid, (q[k / 4] >> k % 4 * 8 & 255u) | top << 8);
+            const word at = spread4(point) & 0x07070707u;
+            put(b, 16 * at16 + k,
+                with_signs(2u * at + 0x10101010u, signs[at16 % 2 * 2 + k / 8],
+                           k % 8, 31 * 0x01010101u));
+        }
+    }
+}
+
+/* ---- IQ1: eighths of -1, 0 and 1, moved by one; offset 9 ---- */
+
+ALWAYS void point1(const part *b, int step, word index, word minus) {
+    const word point = look_up16(iq1_grid, index);
+    const word move = ~(word)(minus != 0u) & 0x02020202u;
+    put(b, step, (spread2(point & 255u) << 3) + move);
+    put(b, step + 1, (spread2(point >> 8) << 3) + move);
+}
+
+ALWAYS void block_IQ1_S(const part *b) {
+    const vec d = low_half(fetch4(b->src, b->stride));
+    word rest[4];
+    fetch(b, 34, rest);
+    for (int side = 0; side < 2; side++) {
+        word q[4];
+        fetch(b, 2 + 16 * side, q);
+        for (int i = 0; i < 4; i++) {
+            const int j = 4 * side + i;
+            const word w = rest[j / 2] >> j % 2 * 16;
+            const word n = 2u * (w >> 12 & 7u) + 1u;
+            put_scale(b, j, d * floats(n) * vec_set1(0.125f));
+#pragma GCC unroll 4
+            for (int k = 0; k < 4; k++)
+                point1(b, 8 * j + 2 * k,
+                       (q[i] >> 8 * k & 255u) | (w >> 3 * k & 7u) << 8,
+                       w & 0x8000u);
+        }
+    }
+}
+
+ALWAYS void block_IQ1_M(const part *b) {
+    word top[4], q[4];
+    const word low = fetch4(b->src + 48, b->stride);
+    const word last = fetch4(b->src + 52, b->stride);
+    const vec d = low_half((low >> 12 & 15u) | (low >> 24 & 0xf0u) |
+                           (last >> 4 & 0xf00u) | (last >> 16 & 0xf000u));
+    for (int j = 0; j < 16; j++) {
+        const word from = (j < 8 ? low : last) >> j / 4 % 2 * 16;
+        const word n = 2u * (from >> 3 * (j % 4) & 7u) + 1u;
+        put_scale(b, j, d * floats(n) * vec_set1(0.125f));
+    }
+    fetch(b, 32, top);
+    for (int side = 0; side < 2; side++) {
+        fetch(b, 16 * side, q);
+        for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
+            for (int k = 0; k < 4; k++) {
+                const word high =
+                    top[2 * side + i / 2] >> (16 * (i % 2) + 4 * k);
+                point1(b, 32 * side + 8 * i + 2 * k,
+                       (q[i] >> 8 * k & 255u) | (high & 7u) << 8, high & 8u);
+            }
+    }
+}
+
+#define GRID_LIST(U)                                                           \
+    U(IQ1_S)                                                                   \
+    U(IQ1_M)                                                                   \
+    U(IQ2_XXS)                                                                 \
+    U(IQ2_XS)                                                                  \
+    U(IQ2_S)                                                                   \
+    U(IQ3_XXS)                                                                 \
+    U(IQ3_S)
+
+GRID_LIST(UNPACK_ONE)
+
+bool ISA_NAME(unpack_grids)(int type, int64_t k, const uint8_t *next,
+                            const part *b) {
+    switch (type) {
+#define U(NAME)                                                                \
+    case AR_##NAME: unpack_##NAME(k, next, *b); return true;
+        GRID_LIST(U)
+#undef U
+    default: return false;
+    }
+}
