@@ -77,7 +77,7 @@ void tile_dpbsud(int sum, int a, int b) {
 /* dot8_amx.c with the model, on the portable table. */
 void dot8_amxmodel(const dot8_args *a, int m, float *y, int64_t ldy, bool add);
 
-void test_slots_amx_model(void **state) {
+void test_amx_model(void **state) {
     (void)state;
     cpu_kernels k = *cpu_kernels_find("portable");
     k.isa = "amx, modelled";

@@ -56,12 +56,24 @@ ALWAYS word look_up(const uint8_t *table, word index) {
     return index;
 }
 
+/* q[0] and q[1] = the two halves of what each lane is looked up as. */
+ALWAYS void look_up8(const uint64_t *table, word index, word *q) {
+    uint32_t at[VEC], low[VEC], high[VEC];
+    memcpy(at, &index, sizeof at);
+    for (int i = 0; i < VEC; i++) {
+        low[i] = (uint32_t)table[at[i]];
+        high[i] = (uint32_t)(table[at[i]] >> 32);
+    }
+    memcpy(&q[0], low, sizeof low);
+    memcpy(&q[1], high, sizeof high);
+}
+
 /* Each lane is looked up. */
-ALWAYS word look_up16(const uint16_t *table, word index) {
-    uint32_t x[VEC];
-    memcpy(x, &index, sizeof x);
-    for (int i = 0; i < VEC; i++) x[i] = table[x[i]];
-    memcpy(&index, x, sizeof index);
+ALWAYS word look_up4(const uint32_t *table, word index) {
+    uint32_t at[VEC];
+    memcpy(at, &index, sizeof at);
+    for (int i = 0; i < VEC; i++) at[i] = table[at[i]];
+    memcpy(&index, at, sizeof index);
     return index;
 }
 

@@ -9,16 +9,6 @@
 
 typedef uint8_t octets __attribute__((vector_size(4 * VEC)));
 
-/* Four coordinates of 2 bits, or of 4 bits, of the low bits: one to a byte. */
-ALWAYS word spread2(word x) {
-    x = (x | x << 12) & 0x000f000fu;
-    return (x | x << 6) & 0x03030303u;
-}
-ALWAYS word spread4(word x) {
-    x = (x | x << 8) & 0x00ff00ffu;
-    return (x | x << 4) & 0x0f0f0f0fu;
-}
-
 /* Levels above the offset become as far below it where bit 4 i of a sign is
  * set; i is a constant, twice the offset and 1 is `twice`. */
 ALWAYS word with_signs(word level, word signs, const int i, uint32_t twice) {
@@ -43,16 +33,13 @@ ALWAYS vec half_steps(vec d, word n, float power) {
 /* ---- IQ2: eight coordinates a point, offset 43 ---- */
 
 /* Point k of the four of a word of signs. */
-ALWAYS void point2(const part *b, int step, const uint16_t *grid, word index,
+ALWAYS void point2(const part *b, int step, const uint64_t *levels, word index,
                    word signs, const int k) {
-    static const uint8_t size[16] = {51, 68, 86};
-    const word point = look_up16(grid, index);
-    for (int half = 0; half < 2; half++) {
-        const word at = spread2(point >> 8 * half & 255u);
+    word q[2];
+    look_up8(levels, index, q);
+    for (int half = 0; half < 2; half++)
         put(b, step + half,
-            with_signs(look_up(size, at), signs, 2 * k + half,
-                       87 * 0x01010101u));
-    }
+            with_signs(q[half], signs, 2 * k + half, 87 * 0x01010101u));
 }
 
 ALWAYS void block_IQ2_XXS(const part *b) {
@@ -66,7 +53,7 @@ ALWAYS void block_IQ2_XXS(const part *b) {
             put_scale(b, 2 * at16 + i, half_steps(d, rest >> 28, 0.25f));
 #pragma GCC unroll 4
             for (int k = 0; k < 4; k++)
-                point2(b, 16 * at16 + 8 * i + 2 * k, iq2xxs_grid,
+                point2(b, 16 * at16 + 8 * i + 2 * k, iq2xxs_levels,
                        index >> 8 * k & 255u, signs, k);
         }
     }
@@ -92,7 +79,7 @@ ALWAYS void block_IQ2_XS(const part *b) {
                 (q[i + 1] << 5 & 0x1fc000u) | (q[i + 1] >> 4 & 0xfe00000u));
 #pragma GCC unroll 4
             for (int k = 0; k < 4; k++)
-                point2(b, 16 * j + 4 * i + 2 * k, iq2xs_grid,
+                point2(b, 16 * j + 4 * i + 2 * k, iq2xs_levels,
                        q[i + k / 2] >> k % 2 * 16 & 511u, signs, k);
         }
     }
@@ -111,7 +98,7 @@ ALWAYS void block_IQ2_S(const part *b) {
 #pragma GCC unroll 4
             for (int k = 0; k < 4; k++) {
                 const word top = high[j] >> (8 * i + 2 * k) & 3u;
-                point2(b, 32 * j + 8 * i + 2 * k, iq2s_grid,
+                point2(b, 32 * j + 8 * i + 2 * k, iq2s_levels,
                        (q[i] >> 8 * k & 255u) | top << 8, signs[i], k);
             }
     }
@@ -120,7 +107,6 @@ ALWAYS void block_IQ2_S(const part *b) {
 /* ---- IQ3: four coordinates a point ---- */
 
 ALWAYS void block_IQ3_XXS(const part *b) {
-    static const uint8_t size[16] = {66, 74, 82, 90, 98, 106, 114, 124};
     const vec d = low_half(fetch4(b->src, b->stride));
     word rest[8];
     fetch(b, 66, rest);
@@ -134,17 +120,15 @@ ALWAYS void block_IQ3_XXS(const part *b) {
             put_scale(b, j, half_steps(d, rest[j] >> 28, 0.5f));
 #pragma GCC unroll 8
             for (int k = 0; k < 8; k++) {
-                const word point = look_up16(
-                    iq3xxs_grid, q[2 * i + k / 4] >> k % 4 * 8 & 255u);
-                const word at = spread4(point) & 0x07070707u;
+                const word level = look_up4(
+                    iq3xxs_levels, q[2 * i + k / 4] >> k % 4 * 8 & 255u);
                 put(b, 8 * j + k,
-                    with_signs(look_up(size, at), signs, k, 125 * 0x01010101u));
+                    with_signs(level, signs, k, 125 * 0x01010101u));
             }
         }
     }
 }
 
-/* Sizes 1, 3 .. 15 at offset 15. */
 ALWAYS void block_IQ3_S(const part *b) {
     const vec d = low_half(fetch4(b->src, b->stride));
     const word scales = fetch4(b->src + 106, b->stride);
@@ -162,12 +146,11 @@ ALWAYS void block_IQ3_S(const part *b) {
 #pragma GCC unroll 8
         for (int k = 0; k < 16; k++) {
             const word top = high[at16 / 2] >> (16 * (at16 % 2) + k) & 1u;
-            const word point =
-                look_up16(iq3s_grid, (q[k / 4] >> k % 4 * 8 & 255u) | top << 8);
-            const word at = spread4(point) & 0x07070707u;
+            const word level = look_up4(
+                iq3s_levels, (q[k / 4] >> k % 4 * 8 & 255u) | top << 8);
             put(b, 16 * at16 + k,
-                with_signs(2u * at + 0x10101010u, signs[at16 % 2 * 2 + k / 8],
-                           k % 8, 31 * 0x01010101u));
+                with_signs(level, signs[at16 % 2 * 2 + k / 8], k % 8,
+                           31 * 0x01010101u));
         }
     }
 }
@@ -175,10 +158,11 @@ ALWAYS void block_IQ3_S(const part *b) {
 /* ---- IQ1: eighths of -1, 0 and 1, moved by one; offset 9 ---- */
 
 ALWAYS void point1(const part *b, int step, word index, word minus) {
-    const word point = look_up16(iq1_grid, index);
-    const word move = ~(word)(minus != 0u) & 0x02020202u;
-    put(b, step, (spread2(point & 255u) << 3) + move);
-    put(b, step + 1, (spread2(point >> 8) << 3) + move);
+    const word less = (word)(minus != 0u) & 0x02020202u;
+    word q[2];
+    look_up8(iq1_levels, index, q);
+    put(b, step, q[0] - less);
+    put(b, step + 1, q[1] - less);
 }
 
 ALWAYS void block_IQ1_S(const part *b) {
