@@ -85,8 +85,8 @@ ALWAYS void all_blocks(block_fn *block, const int elements, const int bytes,
                    k, next, b);                                                \
     }
 
-/* unpack8 of types that are points of a grid; false if t is none. */
-bool ISA_NAME(unpack_grids)(int type, int64_t k, const uint8_t *next,
+/* unpack8 of types that are points of a grid. */
+void ISA_NAME(unpack_grids)(int type, int64_t k, const uint8_t *next,
                             const part *b);
 
 #endif

@@ -141,7 +141,9 @@ ALWAYS void pairs(const part *b, int at) {
         const int step = j / 2 * 32 + j % 2 * 4;
         word q[4];
         fetch(b, at + 16 * j, q);
+#pragma GCC unroll 4
         for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
             for (int run = 0; run < 4; run++)
                 put(b, step + 8 * run + i, q[i] >> 2 * run & 0x03030303u);
     }
@@ -199,6 +201,7 @@ ALWAYS void block_Q3_K(const part *b) {
                          fetch4(b->src + 100, b->stride)};
     const word tops = fetch4(b->src + 104, b->stride);
     const vec d = low_half(fetch4(b->src + 106, b->stride) >> 16);
+#pragma GCC unroll 16
     for (int j = 0; j < 16; j++) {
         const int at = j % 4 * 8;
         const word s = (low[j / 4 % 2] >> (at + j / 8 * 4) & 15u) |
@@ -210,7 +213,9 @@ ALWAYS void block_Q3_K(const part *b) {
         fetch(b, 16 * side, third);
         for (int half = 0; half < 2; half++) {
             fetch(b, 32 + 32 * half + 16 * side, q);
+#pragma GCC unroll 4
             for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
                 for (int run = 0; run < 4; run++)
                     put(b, half * 32 + run * 8 + side * 4 + i,
                         (q[i] >> 2 * run & 0x03030303u) |
@@ -302,15 +307,6 @@ ALWAYS void block_IQ4_XS(const part *b) {
     }
 }
 
-/* ---- rows ---- */
-
-/* Rows of levels, not blocks. */
-ALWAYS void block_plain(const part *b) {
-    word q[4];
-    fetch(b, 0, q);
-    for (int i = 0; i < 4; i++) put(b, i, q[i]);
-}
-
 #define UNPACK_LIST(U)                                                         \
     U(Q4_0)                                                                    \
     U(Q4_1)                                                                    \
@@ -333,16 +329,15 @@ ALWAYS void block_plain(const part *b) {
 
 UNPACK_LIST(UNPACK_ONE)
 
-bool ISA_NAME(unpack8)(int type, int64_t k, const uint8_t *w, int64_t stride,
+void ISA_NAME(unpack8)(int type, int64_t k, const uint8_t *w, int64_t stride,
                        const uint8_t *next, uint8_t *levels, float *scale,
                        float *minimum) {
     const part b = {w, stride, levels, scale, minimum, NULL};
     switch (type) {
 #define U(NAME)                                                                \
-    case AR_##NAME: unpack_##NAME(k, next, b); return true;
+    case AR_##NAME: unpack_##NAME(k, next, b); break;
         UNPACK_LIST(U)
 #undef U
-    case AR_U8: all_blocks(block_plain, 16, 16, 16, k, next, b); return true;
-    default: return ISA_NAME(unpack_grids)(type, k, next, &b);
+    default: ISA_NAME(unpack_grids)(type, k, next, &b);
     }
 }

@@ -222,13 +222,13 @@ ALWAYS void block_IQ1_M(const part *b) {
 
 GRID_LIST(UNPACK_ONE)
 
-bool ISA_NAME(unpack_grids)(int type, int64_t k, const uint8_t *next,
+void ISA_NAME(unpack_grids)(int type, int64_t k, const uint8_t *next,
                             const part *b) {
     switch (type) {
 #define U(NAME)                                                                \
-    case AR_##NAME: unpack_##NAME(k, next, *b); return true;
+    case AR_##NAME: unpack_##NAME(k, next, *b); break;
         GRID_LIST(U)
 #undef U
-    default: return false;
+    default: break;
     }
 }
