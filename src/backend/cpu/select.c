@@ -71,7 +71,8 @@ static bool runs_amx(void) {
            (d & tiles) == tiles && may_use_tiles();
 }
 
-/* AMX is not the first of those that have it: it never ran. */
+/* AMX is not the first of those that have it: groups of 32 are too short for
+ * its tiles (docs/performance/quant.md). */
 static const row rows[] = {
     {&kernels_avx512vnni, runs_vnni}, {&kernels_amx, runs_amx},
     {&kernels_avx512, runs_avx512},   {&kernels_avx2vnni, runs_avx2vnni},
