@@ -65,9 +65,9 @@ typedef struct test {
 
 typedef struct bench {
     const infer_args *a;
-    model *m;
-    engine *e;
-    session *s;
+    ar_model *m;
+    ar_engine *e;
+    ar_session *s;
     int64_t reps, threads;
     int32_t *ids;
     double *logits;
@@ -93,18 +93,19 @@ static int32_t made_up(const bench *b, int64_t i) {
 static ar_status feed(bench *b, int64_t n, bool want, ar_error *err) {
     if (n == 0) return AR_OK;
     for (int64_t i = 0; i < n; i++) b->ids[i] = made_up(b, i);
-    return session_feed(b->s, b->ids, n, false, want ? b->logits : NULL, err);
+    return ar_session_feed(b->s, b->ids, n, false, want ? b->logits : NULL,
+                           err);
 }
 
 static ar_status run_once(bench *b, const test *t, double *seconds,
                           ar_error *err) {
-    session_rewind(b->s, 0);
+    ar_session_rewind(b->s, 0);
     TRY(feed(b, t->depth, false, err));
     const double start = clock_now();
     TRY(feed(b, t->prompt, true, err));
     for (int64_t i = 0; i < t->gen; i++) {
         const int32_t id = made_up(b, i + 1);
-        TRY(session_feed(b->s, &id, 1, false, b->logits, err));
+        TRY(ar_session_feed(b->s, &id, 1, false, b->logits, err));
     }
     *seconds = clock_now() - start;
     return AR_OK;
@@ -216,7 +217,7 @@ static void find_type(bench *b) {
 
 static ar_status open_engine(bench *b, int64_t length, int64_t longest,
                              ar_error *err) {
-    engine_options o;
+    ar_engine_options o;
     TRY(engine_args_read(&o, &b->a->on, &b->a->run, err));
     o.max_sessions = 1;
     o.max_tokens = length;
@@ -226,8 +227,8 @@ static ar_status open_engine(bench *b, int64_t length, int64_t longest,
                          "%lld tokens are more than the model's context of "
                          "%lld",
                          (long long)length, (long long)b->m->config.n_ctx);
-    TRY(engine_open(&b->e, b->m, &o, err));
-    TRY(session_open(&b->s, b->e, err));
+    TRY(ar_engine_open(&b->e, b->m, &o, err));
+    TRY(ar_session_open(&b->s, b->e, err));
     b->ids = mem_new(int32_t, longest + 1);
     b->logits = mem_new(double, b->m->config.n_vocab);
     if (!b->ids || !b->logits) return error_set(err, AR_NOMEM, "out of memory");
@@ -264,7 +265,7 @@ static ar_status open_random(bench *b, ar_error *err) {
              dir && *dir ? dir : "/tmp", (long)getpid());
     const char *at = b->a->keep ? b->a->keep : path;
     TRY(random_gguf(at, preset, &mix, err));
-    const ar_status s = model_open(&b->m, at, err);
+    const ar_status s = ar_model_open(&b->m, at, err);
     if (!b->a->keep) file_remove(path, NULL);
     return s;
 }
@@ -291,7 +292,7 @@ static ar_status run_all(bench *b, numbers list[3], ar_error *err) {
     TRY(read_numbers("--prompt", a->prompts, &list[0], err));
     TRY(read_numbers("--gen", a->gens, &list[1], err));
     TRY(read_numbers("--depth", a->depths, &list[2], err));
-    TRY(a->random ? open_random(b, err) : model_open(&b->m, a->model, err));
+    TRY(a->random ? open_random(b, err) : ar_model_open(&b->m, a->model, err));
     if (!strcmp(a->output, "json")) b->rows = json_array();
     return run_tests(b, &list[0], &list[1], &list[2], err);
 }
@@ -306,9 +307,9 @@ static ar_status run_infer(const void *parsed, ar_error *err) {
         s = print_json(b.rows, err);
     else
         json_decref(b.rows);
-    session_close(b.s);
-    engine_close(b.e);
-    model_close(b.m);
+    ar_session_close(b.s);
+    ar_engine_close(b.e);
+    ar_model_close(b.m);
     mem_free(b.ids);
     mem_free(b.logits);
     for (int i = 0; i < 3; i++) mem_free(list[i].x);
