@@ -120,4 +120,13 @@ extern const uint16_t iq2s_grid[1024];
 extern const uint16_t iq3xxs_grid[256];
 extern const uint16_t iq3s_grid[512];
 
+/* The same points as levels (levels.h) of weights without a minus sign, one to
+ * a byte. */
+extern const uint64_t iq1_levels[2048];
+extern const uint64_t iq2xxs_levels[256];
+extern const uint64_t iq2xs_levels[512];
+extern const uint64_t iq2s_levels[1024];
+extern const uint32_t iq3xxs_levels[256];
+extern const uint32_t iq3s_levels[512];
+
 #endif

@@ -28,6 +28,10 @@ float *slot_floats(slot_run *r, int64_t n);
 void slot_want(slot_run *r, const char *what, int64_t i, double got,
                double wanted, double tolerance);
 
+/* 1 if the slot of a table is wrong for any of some n, else 0. */
+typedef void slot_case(slot_run *r);
+int slot_check(const cpu_kernels *k, const char *name, slot_case *run);
+
 #define SLOT(name, ret, args, text) void slot_##name(slot_run *r);
 #include "backend/cpu/kernels.def"
 #undef SLOT

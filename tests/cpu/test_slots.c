@@ -37,9 +37,7 @@ static void check_guards(slot_run *r) {
         }
 }
 
-typedef void slot_case(slot_run *r);
-
-static int run_slot(const cpu_kernels *k, const char *name, slot_case *run) {
+int slot_check(const cpu_kernels *k, const char *name, slot_case *run) {
     static const int sizes[] = {1,  2,  3,  4,  5,  7,  8,  9,  12,  15,
                                 16, 17, 24, 31, 33, 48, 64, 95, 100, 257};
     int wrong = 0;
@@ -59,7 +57,7 @@ void test_slots(void **state) {
         int n = 0, bad = 0;
 #define SLOT(name, ret, args, text)                                            \
     assert_non_null((*t)->name);                                               \
-    bad += run_slot(*t, #name, slot_##name);                                   \
+    bad += slot_check(*t, #name, slot_##name);                                 \
     n++;
 #include "backend/cpu/kernels.def"
 #undef SLOT

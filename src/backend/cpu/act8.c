@@ -71,8 +71,6 @@ typedef struct space {
     float minimum[PANEL8 * CHUNK / MIN_GROUP];
     float y[EDGE_ROWS * PANEL8];
     uint8_t rows[PANEL8 * CHUNK * 2]; /* blocks of a tile that is not full */
-    uint8_t lines[PANEL8 * CHUNK];    /* the levels of each row */
-    float line_scale[CHUNK / MIN_GROUP], line_minimum[CHUNK / MIN_GROUP];
 } space;
 
 _Static_assert(sizeof(space) <= ACT8_SCRATCH, "scratch");
@@ -83,21 +81,6 @@ typedef struct job {
     int64_t ahead; /* lines from a tile to that which is asked for */
     space *s;
 } job;
-
-/* The panel of 16 lines by way of whole lines of levels. */
-static void unpack_any(const job *j, int64_t k, const uint8_t *w,
-                       int64_t stride) {
-    space *s = j->s;
-    for (int r = 0; r < PANEL8; r++) {
-        quant_levels(j->w->type, w + r * stride, k, s->lines + r * k,
-                     s->line_scale, s->line_minimum);
-        for (int64_t g = 0; g < k / j->p->x->form.group; g++) {
-            s->scale[g * PANEL8 + r] = s->line_scale[g];
-            s->minimum[g * PANEL8 + r] = s->line_minimum[g];
-        }
-    }
-    j->p->k->unpack8(AR_U8, k, s->lines, k, s->lines, s->levels, NULL, NULL);
-}
 
 /* Elements [at, at + k) of lines [first, first + n) to the panel; lines that
  * are not there are 0. */
@@ -121,9 +104,8 @@ static void unpack(const job *j, int64_t first, int64_t n, int64_t at,
     /* a page each of the tiles after the next, so that its place is known */
     for (int64_t i = 0; at == 0 && i < PANEL8 * j->w->stride; i += 4096)
         __builtin_prefetch(w + (j->ahead + PANEL8) * j->w->stride + i, 0, 2);
-    if (!j->p->k->unpack8(type, k, w, stride, more ? next : w, s->levels,
-                          s->scale, s->minimum))
-        unpack_any(j, k, w, stride);
+    j->p->k->unpack8(type, k, w, stride, more ? next : w, s->levels, s->scale,
+                     s->minimum);
 }
 
 /* y [m][16] for m rows of x from `row` and the tile of n lines of w. */

@@ -37,6 +37,11 @@ ALWAYS vec load_halves(const uint16_t *p) {
     return low_half(__builtin_convertvector(h, word));
 }
 
+/* Bytes 0 .. 3 are 255 where bits 4 i .. 4 i + 3 are set; i is a constant. */
+ALWAYS word spread_signs(word x, const int i) {
+    return ((x >> 4 * i & 15u) * 0x204081u & 0x01010101u) * 255u;
+}
+
 /* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */
 ALWAYS word fifth_bits(word x, const int i) {
     return ((x >> 4 * i & 15u) * 0x204081u & 0x01010101u) << 4;
@@ -48,6 +53,27 @@ ALWAYS word look_up(const uint8_t *table, word index) {
     memcpy(b, &index, sizeof b);
     for (int i = 0; i < 4 * VEC; i++) b[i] = table[b[i]];
     memcpy(&index, b, sizeof b);
+    return index;
+}
+
+/* q[0] and q[1] = the two halves of what each lane is looked up as. */
+ALWAYS void look_up8(const uint64_t *table, word index, word *q) {
+    uint32_t at[VEC], low[VEC], high[VEC];
+    memcpy(at, &index, sizeof at);
+    for (int i = 0; i < VEC; i++) {
+        low[i] = (uint32_t)table[at[i]];
+        high[i] = (uint32_t)(table[at[i]] >> 32);
+    }
+    memcpy(&q[0], low, sizeof low);
+    memcpy(&q[1], high, sizeof high);
+}
+
+/* Each lane is looked up. */
+ALWAYS word look_up4(const uint32_t *table, word index) {
+    uint32_t at[VEC];
+    memcpy(at, &index, sizeof at);
+    for (int i = 0; i < VEC; i++) at[i] = table[at[i]];
+    memcpy(&index, at, sizeof index);
     return index;
 }
 

@@ -56,8 +56,8 @@ ALWAYS vec load_halves(const uint16_t *p) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)p));
 }
 
-/* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */
-ALWAYS word fifth_bits(word x, const int i) {
+/* Bytes 0 .. 3 are 255 where bits 4 i .. 4 i + 3 are set; i is a constant. */
+ALWAYS word spread_signs(word x, const int i) {
     const __m256i all =
         _mm256_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 0,
                          0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12);
@@ -65,13 +65,51 @@ ALWAYS word fifth_bits(word x, const int i) {
     const __m256i bit = _mm256_set1_epi32(i % 2 ? (int)0x80402010 : 0x08040201);
     const __m256i is =
         _mm256_and_si256(_mm256_shuffle_epi8((__m256i)x, from), bit);
-    return (word)_mm256_cmpeq_epi8(is, bit) & 0x10101010u;
+    return (word)_mm256_cmpeq_epi8(is, bit);
+}
+
+/* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3. */
+ALWAYS word fifth_bits(word x, const int i) {
+    return spread_signs(x, i) & 0x10101010u;
 }
 
 /* Each byte, 0 .. 15, is looked up. */
 ALWAYS word look_up(const uint8_t *table, word index) {
     return (word)_mm256_shuffle_epi8(
         _mm256_broadcastsi128_si256(bytes16(table)), (__m256i)index);
+}
+
+/* Entries i and j of a table. */
+ALWAYS __m128i two_of(const uint64_t *table, uint32_t i, uint32_t j) {
+    const __m128 low = _mm_castsi128_ps(
+        _mm_loadl_epi64((const __m128i_u *)(const void *)(table + i)));
+    return _mm_castps_si128(
+        _mm_loadh_pi(low, (const __m64 *)(const void *)(table + j)));
+}
+
+/* Entries at[0], at[1], at[4] and at[5]. */
+ALWAYS __m256i four_of(const uint64_t *table, const uint32_t *at) {
+    return _mm256_inserti128_si256(
+        _mm256_castsi128_si256(two_of(table, at[0], at[1])),
+        two_of(table, at[4], at[5]), 1);
+}
+
+/* q[0] and q[1] = the two halves of what each lane is looked up as: loads of
+ * single entries, which Zen 4 does faster than it gathers. */
+ALWAYS void look_up8(const uint64_t *table, word index, word *q) {
+    uint32_t at[VEC];
+    memcpy(at, &index, sizeof at);
+    __asm__("" : "+m"(at)); /* else gcc takes them out of the vector */
+    const __m256 a = _mm256_castsi256_ps(four_of(table, at));
+    const __m256 b = _mm256_castsi256_ps(four_of(table, at + 2));
+    q[0] = (word)_mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
+    q[1] = (word)_mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd));
+}
+
+/* Each lane is looked up. */
+ALWAYS word look_up4(const uint32_t *table, word index) {
+    return (word)_mm256_i32gather_epi32((const int *)(const void *)table,
+                                        (__m256i)index, 4);
 }
 
 #endif

@@ -63,6 +63,16 @@ ALWAYS vec load_halves(const uint16_t *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i_u *)p));
 }
 
+/* Bytes 0 .. 3 are 255 where bits 4 i .. 4 i + 3 are set; i is a constant. */
+ALWAYS word spread_signs(word x, const int i) {
+    const __m512i spread = _mm512_setr_epi32(
+        0x00000000, 0x000000ff, 0x0000ff00, 0x0000ffff, 0x00ff0000, 0x00ff00ff,
+        0x00ffff00, 0x00ffffff, (int)0xff000000, (int)0xff0000ff,
+        (int)0xff00ff00, (int)0xff00ffff, (int)0xffff0000, (int)0xffff00ff,
+        (int)0xffffff00, -1);
+    return (word)_mm512_permutexvar_epi32((__m512i)(x >> 4 * i), spread);
+}
+
 /* Bits 4 i .. 4 i + 3 to bit 4 of bytes 0 .. 3; i is a constant. */
 ALWAYS word fifth_bits(word x, const int i) {
     const __m512i spread = _mm512_setr_epi32(
@@ -76,6 +86,43 @@ ALWAYS word fifth_bits(word x, const int i) {
 ALWAYS word look_up(const uint8_t *table, word index) {
     return (word)_mm512_shuffle_epi8(_mm512_broadcast_i32x4(bytes16(table)),
                                      (__m512i)index);
+}
+
+/* Entries i and j of a table. */
+ALWAYS __m128i two_of(const uint64_t *table, uint32_t i, uint32_t j) {
+    const __m128 low = _mm_castsi128_ps(
+        _mm_loadl_epi64((const __m128i_u *)(const void *)(table + i)));
+    return _mm_castps_si128(
+        _mm_loadh_pi(low, (const __m64 *)(const void *)(table + j)));
+}
+
+/* Entries at[0], at[1], at[4] and at[5]. */
+ALWAYS __m256i four_of(const uint64_t *table, const uint32_t *at) {
+    return _mm256_inserti128_si256(
+        _mm256_castsi128_si256(two_of(table, at[0], at[1])),
+        two_of(table, at[4], at[5]), 1);
+}
+
+/* Of each 128 bits, entries at[0] and at[1], of the next at[4] and at[5]... */
+ALWAYS __m512 eight_of(const uint64_t *table, const uint32_t *at) {
+    return _mm512_castsi512_ps(_mm512_inserti64x4(
+        _mm512_castsi256_si512(four_of(table, at)), four_of(table, at + 8), 1));
+}
+
+/* q[0] and q[1] = the two halves of what each lane is looked up as: loads of
+ * single entries, which Zen 4 does faster than it gathers. */
+ALWAYS void look_up8(const uint64_t *table, word index, word *q) {
+    uint32_t at[VEC];
+    memcpy(at, &index, sizeof at);
+    __asm__("" : "+m"(at)); /* else gcc takes them out of the vector */
+    const __m512 a = eight_of(table, at), b = eight_of(table, at + 2);
+    q[0] = (word)_mm512_castps_si512(_mm512_shuffle_ps(a, b, 0x88));
+    q[1] = (word)_mm512_castps_si512(_mm512_shuffle_ps(a, b, 0xdd));
+}
+
+/* Each lane is looked up. */
+ALWAYS word look_up4(const uint32_t *table, word index) {
+    return (word)_mm512_i32gather_epi32((__m512i)index, table, 4);
 }
 
 #endif

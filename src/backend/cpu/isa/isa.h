@@ -1,8 +1,9 @@
 /* isa.h - what every file compiled once per instruction set includes.
  *
- * The build defines ISA (a name of isa.def) and ISA_SIMD (the header with its
- * vectors).  A slot of kernels.def is a function called ISA_NAME(slot), so
- * add_avx2, add_neon...; all are declared here. */
+ * The build defines ISA (a name of isa.def), ISA_BASE (the table that it takes
+ * the other slots from; its own name if it has all) and ISA_SIMD (the header
+ * with its vectors).  A slot of kernels.def is a function called
+ * ISA_NAME(slot), so add_avx2, add_neon...; all are declared here. */
 #ifndef CPU_ISA_H
 #define CPU_ISA_H
 
@@ -11,6 +12,7 @@
 #define ISA_JOIN_(a, b) a##_##b
 #define ISA_JOIN(a, b) ISA_JOIN_(a, b)
 #define ISA_NAME(name) ISA_JOIN(name, ISA)
+#define ISA_BASE_NAME(name) ISA_JOIN(name, ISA_BASE)
 
 #define SLOT(name, ret, args, text) ret ISA_NAME(name) args;
 #include "backend/cpu/kernels.def"

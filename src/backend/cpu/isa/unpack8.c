@@ -4,55 +4,7 @@
  * of four bytes of every row, and shifts and masks of those are steps of the
  * panel.  Scales are unpacked the same way.  The layouts of blocks are those
  * of src/quant/decode_*.c, the numbers those of quant/levels.h. */
-#include "arcane/types.h"
-#include "backend/cpu/isa/isa.h"
-#include "backend/cpu/isa/vec_math.h"
-
-#include ISA_INT8
-
-enum {
-#define TYPE(NAME, text, elements, bytes)                                      \
-    ELEMENTS_##NAME = elements, BYTES_##NAME = bytes,
-    AR_TYPE_LIST(TYPE)
-#undef TYPE
-#define LEVELS(NAME, name, group, ...) GROUP_##NAME = group,
-#include "quant/levels.def"
-#undef LEVELS
-};
-
-/* A block of VEC rows: `src` and what is `stride` behind it, to the panel. */
-typedef struct part {
-    const uint8_t *src;
-    int64_t stride;
-    uint8_t *levels;        /* [step][16][4] */
-    float *scale, *minimum; /* [group][16] */
-    const uint8_t **next;   /* what is asked for while this is read */
-} part;
-
-/* 16 bytes at `at`, and as many of what comes next are asked for. */
-ALWAYS void fetch(const part *b, int at, word *q) {
-    for (int line = 0; line < 16 * VEC; line += 64)
-        __builtin_prefetch(*b->next + line, 0, 2);
-    *b->next += 16 * VEC;
-    fetch16(b->src + at, b->stride, q);
-}
-
-ALWAYS void put(const part *b, int step, word q) {
-    memcpy(b->levels + step * 4 * PANEL8, &q, sizeof q);
-}
-
-ALWAYS void put_scale(const part *b, int group, vec x) {
-    vec_store(b->scale + group * PANEL8, x);
-}
-
-ALWAYS void put_minimum(const part *b, int group, vec x) {
-    vec_store(b->minimum + group * PANEL8, x);
-}
-
-ALWAYS vec floats(word x) { return __builtin_convertvector((bits)x, vec); }
-
-ALWAYS word low_nibbles(word q) { return q & 0x0f0f0f0fu; }
-ALWAYS word high_nibbles(word q) { return q >> 4 & 0x0f0f0f0fu; }
+#include "backend/cpu/isa/unpack.h"
 
 /* ---- blocks of 32 ---- */
 
@@ -189,7 +141,9 @@ ALWAYS void pairs(const part *b, int at) {
         const int step = j / 2 * 32 + j % 2 * 4;
         word q[4];
         fetch(b, at + 16 * j, q);
+#pragma GCC unroll 4
         for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
             for (int run = 0; run < 4; run++)
                 put(b, step + 8 * run + i, q[i] >> 2 * run & 0x03030303u);
     }
@@ -247,6 +201,7 @@ ALWAYS void block_Q3_K(const part *b) {
                          fetch4(b->src + 100, b->stride)};
     const word tops = fetch4(b->src + 104, b->stride);
     const vec d = low_half(fetch4(b->src + 106, b->stride) >> 16);
+#pragma GCC unroll 16
     for (int j = 0; j < 16; j++) {
         const int at = j % 4 * 8;
         const word s = (low[j / 4 % 2] >> (at + j / 8 * 4) & 15u) |
@@ -258,7 +213,9 @@ ALWAYS void block_Q3_K(const part *b) {
         fetch(b, 16 * side, third);
         for (int half = 0; half < 2; half++) {
             fetch(b, 32 + 32 * half + 16 * side, q);
+#pragma GCC unroll 4
             for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
                 for (int run = 0; run < 4; run++)
                     put(b, half * 32 + run * 8 + side * 4 + i,
                         (q[i] >> 2 * run & 0x03030303u) |
@@ -350,40 +307,6 @@ ALWAYS void block_IQ4_XS(const part *b) {
     }
 }
 
-/* ---- rows ---- */
-
-/* Rows of levels, not blocks. */
-ALWAYS void block_plain(const part *b) {
-    word q[4];
-    fetch(b, 0, q);
-    for (int i = 0; i < 4; i++) put(b, i, q[i]);
-}
-
-typedef void block_fn(const part *b);
-
-ALWAYS void all_blocks(block_fn *block, const int elements, const int bytes,
-                       const int group, int64_t k, const uint8_t *next,
-                       part b) {
-    for (int64_t i = 0; i < k; i += elements) {
-        const uint8_t *ask = next;
-        part now = b;
-        now.next = &ask;
-        for (int p = 0; p < PARTS; p++) {
-            block(&now);
-            now.src += VEC * b.stride;
-            now.levels += 4 * VEC;
-            now.scale += VEC;
-            now.minimum += VEC;
-        }
-        next += PANEL8 * bytes;
-        for (; ask < next; ask += 64) __builtin_prefetch(ask, 0, 2);
-        b.src += bytes;
-        b.levels += elements * PANEL8;
-        b.scale += elements / group * PANEL8;
-        b.minimum += elements / group * PANEL8;
-    }
-}
-
 #define UNPACK_LIST(U)                                                         \
     U(Q4_0)                                                                    \
     U(Q4_1)                                                                    \
@@ -404,25 +327,17 @@ ALWAYS void all_blocks(block_fn *block, const int elements, const int bytes,
     U(MXFP4)                                                                   \
     U(NVFP4)
 
-/* One function a type: the compiler takes long over all in one. */
-#define U(NAME)                                                                \
-    static void unpack_##NAME(int64_t k, const uint8_t *next, part b) {        \
-        all_blocks(block_##NAME, ELEMENTS_##NAME, BYTES_##NAME, GROUP_##NAME,  \
-                   k, next, b);                                                \
-    }
-UNPACK_LIST(U)
-#undef U
+UNPACK_LIST(UNPACK_ONE)
 
-bool ISA_NAME(unpack8)(int type, int64_t k, const uint8_t *w, int64_t stride,
+void ISA_NAME(unpack8)(int type, int64_t k, const uint8_t *w, int64_t stride,
                        const uint8_t *next, uint8_t *levels, float *scale,
                        float *minimum) {
     const part b = {w, stride, levels, scale, minimum, NULL};
     switch (type) {
 #define U(NAME)                                                                \
-    case AR_##NAME: unpack_##NAME(k, next, b); return true;
+    case AR_##NAME: unpack_##NAME(k, next, b); break;
         UNPACK_LIST(U)
 #undef U
-    case AR_U8: all_blocks(block_plain, 16, 16, 16, k, next, b); return true;
-    default: return false;
+    default: ISA_NAME(unpack_grids)(type, k, next, &b);
     }
 }
