@@ -1,0 +1,28 @@
+/* mil_check.h - do the operations of a MIL program exist, and do types follow?
+ *
+ * Names are resolved by the parser; here every statement is held against
+ * mil_ops.def (known operation of the function's opset, known and required
+ * arguments, constant where it must be, element types of its domain) and its
+ * results' types against what the operation gives (shape rules of coremltools
+ * 9.0's definitions). */
+#ifndef ANE_MIL_CHECK_H
+#define ANE_MIL_CHECK_H
+
+#include "backend/ane/mil.h"
+
+enum mil_op_id {
+#define MIL_OP(name, ...) MIL_OP_##name,
+#include "backend/ane/mil_ops.def"
+#undef MIL_OP
+    MIL_OP_COUNT
+};
+
+/* Types of the results of one statement, from its arguments.  n_out: how many
+ * it has.  Errors: AR_FORMAT, "line:column: operation: what". */
+ar_status mil_infer(const mil_func *f, const mil_op *op, mil_type *out,
+                    int *n_out, ar_error *err);
+
+/* The whole program; the first fault is the error. */
+ar_status mil_check(const char *name, const mil_program *p, ar_error *err);
+
+#endif
