@@ -42,14 +42,16 @@ enum mil_dtype {
 };
 
 /* Rank 7 only for tables of constexpr_lut_to_dense; tensors have at most 5. */
-enum { MIL_MAX_DIMS = 7 };
+enum { MIL_MAX_DIMS = 7, MIL_UNKNOWN = -1 };
 
-/* tensor<fp16, [1, 4, 1, 8]>; or, with tensor false, a plain fp16. */
+/* tensor<fp16, [1, 4, 1, 8]>; or, with tensor false, a plain fp16.  A state
+ * parameter is state<tensor<fp16, [...]>>.  MIL_NONE: a literal of a type that
+ * no operation takes (dict, list, tuple), kept as text. */
 typedef struct mil_type {
     enum mil_dtype dtype;
-    bool tensor;
+    bool tensor, state;
     int rank;                  /* 0: one element */
-    int64_t dim[MIL_MAX_DIMS]; /* all >= 0 */
+    int64_t dim[MIL_MAX_DIMS]; /* >= 0, or MIL_UNKNOWN where it says "?" */
 } mil_type;
 
 const char *mil_dtype_name(enum mil_dtype t); /* "fp16"; never NULL */
@@ -58,27 +60,35 @@ int mil_dtype_bits(enum mil_dtype t);
 enum mil_dtype mil_dtype_of(ar_type t); /* MIL_NONE where MIL has none */
 mil_type mil_scalar(enum mil_dtype t);
 mil_type mil_tensor(enum mil_dtype t, int rank, const int64_t *dim);
-int64_t mil_count(const mil_type *t); /* elements; -1 on overflow */
-size_t mil_size(const mil_type *t);   /* bytes, packed; 0 for strings */
-bool mil_same_type(const mil_type *a, const mil_type *b); /* shape, dtype */
+/* Elements; -1 on overflow or if a size is unknown. */
+int64_t mil_count(const mil_type *t);
+size_t mil_size(const mil_type *t); /* bytes, packed; 0 for strings */
+/* Element type, shape, state or not; tensor<T, []> is T. */
+bool mil_same_type(const mil_type *a, const mil_type *b);
+/* "tensor<fp16, [1, 4]>" in `out`, which it returns; cut to size. */
+enum { MIL_TYPE_TEXT = 200 };
+const char *mil_type_text(const mil_type *t, char out[MIL_TYPE_TEXT]);
 
 /* A constant: its elements here, or a place in a weight file. */
 typedef struct mil_literal {
     mil_type type;
-    const void *data;  /* mil_size bytes, or NUL-terminated text; else NULL */
-    const char *path;  /* "@model_path/weights/weight.bin", or NULL */
-    uint64_t offset;   /* of the blob's metadata in that file */
-    const char *spelling; /* how the source wrote the numbers, so that it is
-                             printed so again; NULL = shortest exact form */
+    const void *data;     /* mil_size bytes, or texts with a NUL behind each */
+    const char *path;     /* "@model_path/weights/weight.bin", or NULL */
+    uint64_t offset;      /* of the blob's metadata in that file */
+    const char *spelling; /* how the source wrote what is behind the type, so
+                             that it is printed so again; NULL = shortest exact
+                             form */
 } mil_literal;
 
 /* Line and column, from 1; 0 where a program was built. */
-typedef struct mil_place { uint32_t line, column; } mil_place;
+typedef struct mil_place {
+    uint32_t line, column;
+} mil_place;
 
 typedef uint32_t mil_ref; /* index into func.values; 0 = none */
 
 typedef struct mil_value {
-    const char *name;           /* NULL: a literal written in place */
+    const char *name; /* NULL: a literal written in place */
     mil_type type;
     int32_t op;                 /* index of the statement that makes it; -1 a
                                    parameter, -2 a literal in place */
@@ -119,10 +129,14 @@ typedef struct mil_func {
     int32_t n_ops;
     const mil_ref *results;
     int32_t n_results;
+    const char *attrs; /* "[FlexibleShapeInformation = ...]" as written, or
+                          NULL; nothing here looks into it */
     mil_place place;
 } mil_func;
 
-typedef struct mil_pair { const char *key, *value; } mil_pair;
+typedef struct mil_pair {
+    const char *key, *value;
+} mil_pair;
 
 enum mil_syntax {
     MIL_SHORT,  /* program(1.3), string("x"), int32(1) */
@@ -146,15 +160,16 @@ void mil_set_syntax(mil_program *p, enum mil_syntax s); /* and its version */
 int mil_build_info(const mil_program *p, const mil_pair **pairs);
 
 /* ---- text ---- size bytes, needing no NUL.  Errors: AR_FORMAT with
- * "name:line:column: what"; AR_NOMEM; AR_LIMIT beyond mil_limits in
- * mil_parse.c.  Time is linear in size. */
+ * "name:line:column: what"; AR_NOMEM; AR_RANGE beyond a limit (enum mil_limit
+ * in mil_int.h).  Time is linear in size. */
 ar_status mil_parse(const char *name, const char *source, size_t size,
                     mil_program **out, ar_error *err);
 /* Printing what was parsed gives the same tokens; its spaces are ours. */
 void mil_print(const mil_program *p, text *out);
 
 /* ---- building ---- names are copied; a name already taken in the function is
- * an error, as is an op without a const argument that mil_ops.def demands. */
+ * an error (AR_FORMAT), as is an op that mil_ops.def does not have, or one
+ * without an argument that it demands. */
 void mil_func_begin(mil_program *p, const char *name, const char *opset);
 void mil_func_end(mil_program *p, const mil_ref *results, int n);
 mil_ref mil_param(mil_program *p, const char *name, mil_type t);

@@ -17,12 +17,16 @@ enum mil_op_id {
     MIL_OP_COUNT
 };
 
-/* Types of the results of one statement, from its arguments.  n_out: how many
- * it has.  Errors: AR_FORMAT, "line:column: operation: what". */
+/* Types of the results of one statement, from its arguments, which have been
+ * held against mil_ops.def.  out: room for op->n_outs; n_out: how many results
+ * the operation has, which may be another number.  Errors: AR_FORMAT
+ * "operation: what"; AR_UNSUPPORTED for one without a rule. */
 ar_status mil_infer(const mil_func *f, const mil_op *op, mil_type *out,
                     int *n_out, ar_error *err);
 
-/* The whole program; the first fault is the error. */
+/* The whole program; the first fault is the error: AR_FORMAT or AR_UNSUPPORTED
+ * "name:line:column: operation: what" (in a built program, which has no lines,
+ * "name: result: operation: what"). */
 ar_status mil_check(const char *name, const mil_program *p, ar_error *err);
 
 #endif
