@@ -50,7 +50,7 @@ def defaults(cls):
 
 def value(v):
     """A default as text; a list of one number repeated is that number."""
-    if v is None or isinstance(v, Fake) or (hasattr(v, "__len__") and not isinstance(v, str) and len(v) == 0):
+    if v is None or isinstance(v, (Fake, range)) or (hasattr(v, "__len__") and not isinstance(v, str) and len(v) == 0):
         return ""
     if isinstance(v, bool):
         return "=true" if v else "=false"

@@ -135,7 +135,7 @@ ar_status typing_broadcast(const mil_infer_call *c, const mil_type *a,
 }
 
 ar_status typing_set(mil_infer_call *c, mil_type t) {
-    t.tensor = true;
+    t.tensor = t.rank > 0;
     t.state = false;
     if (c->n_out < c->op->n_outs) c->out[c->n_out] = t;
     c->n_out++;
