@@ -293,15 +293,21 @@ ar_status type_of_pad(mil_infer_call *c) {
     return typing_set(c, t);
 }
 
+/* Of what a tensor is filled with: 0.0 if nothing is said. */
+static enum mil_dtype filling(const mil_infer_call *c) {
+    const mil_type *value = typing_in(c, "value");
+    return value ? value->dtype : MIL_FP32;
+}
+
 ar_status type_of_fill(mil_infer_call *c) {
-    mil_type t = *typing_in(c, "value");
+    mil_type t = {.dtype = filling(c)};
     TRY(given_shape(c, "shape", &t));
     return typing_set(c, t);
 }
 
 ar_status type_of_fill_like(mil_infer_call *c) {
     mil_type t = *typing_in(c, "ref_tensor");
-    t.dtype = typing_in(c, "value")->dtype;
+    t.dtype = filling(c);
     return typing_set(c, t);
 }
 
