@@ -58,7 +58,7 @@ void test_mil_types_are_those_of_coremltools(void **state) {
 
 #define CHECK(opset, params, body)                                             \
     "program(1.3) {\n func main<" opset ">(" params ") {\n" body "\n} -> "     \
-                                                                 "();\n}"
+    "();\n}"
 #define X "tensor<fp16, [2, 4]> x"
 
 static const struct {

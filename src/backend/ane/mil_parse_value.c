@@ -43,9 +43,12 @@ static bool skip_brackets(mil_parser *s) {
     return true;
 }
 
-/* The source from `from` to the end of the word before the next one. */
+/* The source as it is, which has no zero byte; NULL after failing. */
 static const char *cut(mil_parser *s, const char *from, const char *to) {
-    return mil_copy_text(s->p, from, (size_t)(to - from));
+    const size_t n = (size_t)(to - from);
+    if (!memchr(from, 0, n)) return mil_copy_text(s->p, from, n);
+    mil_fail_here(s, AR_FORMAT, "a zero byte in the text before this");
+    return NULL;
 }
 
 const char *mil_parse_raw(mil_parser *s) {
