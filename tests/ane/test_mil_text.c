@@ -3,6 +3,7 @@
 #include "backend/ane/mil_lex.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include "tests/test.h"
 
 #define PROGRAMS AR_SOURCE_DIR "/tests/ane/programs"
@@ -384,6 +385,43 @@ void test_mil_builder_refuses(void **state) {
     p = mil_open();
     mil_const_i32(p, "a", 1);
     assert_build_fails(p, "outside of a function");
+}
+
+/* Any bits of any type come back from text. */
+void test_mil_numbers_survive(void **state) {
+    (void)state;
+    const int64_t dims[] = {7, 3};
+    for (int t = MIL_NONE + 1; t < MIL_STRING; t++) {
+        const mil_type type = mil_tensor((enum mil_dtype)t, 2, dims);
+        const size_t size = mil_size(&type);
+        uint8_t data[21 * 8];
+        mil_program *p = mil_open(), *q;
+        text out = {0};
+        for (size_t i = 0; i < size; i++) {
+            data[i] = (uint8_t)rng_bits(11, (uint64_t)t, i);
+            if (t == MIL_BOOL) data[i] &= 1;
+        }
+        const int unused = (int)size * 8 - 21 * mil_dtype_bits(type.dtype);
+        data[size - 1] &= (uint8_t)(0xFF >> unused);
+        mil_func_begin(p, "f", "ios18");
+        const mil_ref c = mil_const(p, "c", type, data);
+        mil_func_end(p, &c, 1);
+        mil_print(p, &out);
+        assert_ok(mil_parse("p", out.data, out.size, &q, err));
+        const mil_func *f = mil_get_func(q, 0);
+        const mil_literal *l = mil_constant(f, f->results[0]);
+        for (int i = 0; i < 21; i++) {
+            const mil_literal was = {.type = type, .data = data};
+            const double a = mil_number(&was, i), b = mil_number(l, i);
+            if (isnan(a))
+                assert_true(isnan(b));
+            else
+                assert_true(a == b);
+        }
+        if (t >= MIL_INT4) assert_memory_equal(l->data, data, size);
+        mil_close(p), mil_close(q);
+        text_close(&out);
+    }
 }
 
 /* ---- memory and time ---- */

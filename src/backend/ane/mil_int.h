@@ -91,6 +91,9 @@ void mil_put_real(enum mil_dtype t, void *data, int64_t i, double x);
 /* Whole numbers: sign and size; false if t cannot hold it. */
 bool mil_put_whole(enum mil_dtype t, void *data, int64_t i, bool negative,
                    uint64_t size);
+/* As a program writes it: decimal or hexadecimal, inf, nan.  False if it is no
+ * number of that type. */
+bool mil_put_word(enum mil_dtype t, void *data, int64_t i, const char *word);
 /* Codes of element types in a weight file; 0 and MIL_NONE: none. */
 int mil_blob_of_dtype(enum mil_dtype t);
 enum mil_dtype mil_dtype_of_blob(uint32_t code);

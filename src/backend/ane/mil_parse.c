@@ -91,14 +91,23 @@ static mil_ref look_up(mil_parser *s) {
     return r;
 }
 
+/* A word that is the name of a value, rather than the beginning of a literal:
+ * true and false are names only where something is called so. */
+static bool is_reference(const mil_parser *s) {
+    const char behind = mil_lex_peek(&s->x);
+    if (s->x.kind != MIL_WORD || behind == '(' || behind == '<') return false;
+    if (!mil_lex_word(&s->x, "true") && !mil_lex_word(&s->x, "false"))
+        return true;
+    return mil_lookup(s->p, s->x.text, s->x.size) != 0;
+}
+
 /* A name, a literal, or a number that says no type (an error). */
 static void parse_value(mil_parser *s) {
     if (mil_failed(s->p)) return;
-    const char behind = mil_lex_peek(&s->x);
     mil_ref r = 0;
     if (s->x.kind == MIL_NUM) {
         mil_fail_here(s, AR_FORMAT, "a number needs a type, as in int32(1)");
-    } else if (s->x.kind == MIL_WORD && behind != '(' && behind != '<') {
+    } else if (is_reference(s)) {
         r = expect_kind(s, MIL_WORD, "a value") ? look_up(s) : 0;
     } else {
         mil_literal l;

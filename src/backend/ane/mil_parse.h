@@ -20,7 +20,7 @@ bool mil_expect(mil_parser *s, char mark);
 
 /* A type; false after failing. */
 bool mil_parse_type(mil_parser *s, mil_type *t);
-/* One with a value behind it, or a bare text. */
+/* One with a value behind it, or a bare text, true or false. */
 bool mil_parse_literal(mil_parser *s, mil_literal *l);
 /* Text up to the bracket that closes the one that is next, and past it; NULL
  * after failing. */

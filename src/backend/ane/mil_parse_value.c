@@ -164,31 +164,13 @@ bool mil_parse_type(mil_parser *s, mil_type *t) {
 
 /* ---- elements ---- */
 
-/* A number in words that strtod knows; hex integers too. */
 static bool put_number(mil_parser *s, enum mil_dtype t, void *data, int64_t i) {
     char word[128];
     const size_t n = s->x.size;
     if (n >= sizeof word) return false;
     memcpy(word, s->x.text, n);
     word[n] = 0;
-    char *end;
-    if (!mil_is_float(t)) {
-        const bool negative = word[0] == '-';
-        const char *digits = word + (word[0] == '-' || word[0] == '+');
-        const bool hex = digits[0] == '0' && (digits[1] | 32) == 'x';
-        errno = 0;
-        const uint64_t size = strtoull(digits, &end, hex ? 16 : 10);
-        return !*end && !errno && mil_put_whole(t, data, i, negative, size);
-    }
-    if (t == MIL_FP32) {
-        const float f = strtof(word, &end); /* rounded once */
-        if (*end) return false;
-        memcpy((char *)data + i * 4, &f, sizeof f);
-        return true;
-    }
-    const double x = strtod(word, &end);
-    if (!*end) mil_put_real(t, data, i, x);
-    return !*end;
+    return mil_put_word(t, data, i, word);
 }
 
 /* true and false; inf and nan, which have the look of names. */
@@ -346,18 +328,30 @@ static bool finish(mil_parser *s, mil_literal *l, const char *from) {
     return !mil_failed(s->p);
 }
 
-/* "fp16" for string("fp16"). */
+static bool is_bare(const mil_parser *s) {
+    return s->x.kind == MIL_QUOTED || mil_lex_word(&s->x, "true") ||
+           mil_lex_word(&s->x, "false");
+}
+
+/* "fp16" for string("fp16"), true for bool(true). */
 static bool parse_bare(mil_parser *s, mil_literal *l) {
-    l->type = mil_scalar(MIL_STRING);
+    const bool is_text = s->x.kind == MIL_QUOTED;
+    l->type = mil_scalar(is_text ? MIL_STRING : MIL_BOOL);
     l->spelling = cut(s, s->x.text, s->x.text + s->x.size);
-    l->data = mil_parse_text(s);
+    if (is_text) {
+        l->data = mil_parse_text(s);
+        return !mil_failed(s->p);
+    }
+    void *data = mil_take(s->p, 1);
+    if (data) put_element(s, MIL_BOOL, data, 0);
+    l->data = data;
     return !mil_failed(s->p);
 }
 
 /* A literal with its elements in it. */
 static bool parse_plain(mil_parser *s, mil_literal *l) {
     *l = (mil_literal){0};
-    if (s->x.kind == MIL_QUOTED) return parse_bare(s, l);
+    if (is_bare(s)) return parse_bare(s, l);
     if (!mil_parse_type(s, &l->type)) return false;
     const char *from = s->x.text;
     if (!mil_expect(s, '(')) return false;
@@ -436,7 +430,7 @@ bool mil_parse_literal(mil_parser *s, mil_literal *l) {
     *l = (mil_literal){0};
     if (mil_failed(s->p)) return false;
     if (is_generic(s)) return parse_generic(s, l);
-    if (s->x.kind == MIL_QUOTED) return parse_bare(s, l);
+    if (is_bare(s)) return parse_bare(s, l);
     if (!mil_parse_type(s, &l->type)) return false;
     const char *from = s->x.text;
     if (!mil_expect(s, '(')) return false;

@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "backend/ane/mil_int.h"
@@ -60,7 +59,7 @@ static void print_real(text *out, enum mil_dtype t, double x) {
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(word, sizeof word, "%.*g", digits, x);
         if (strpbrk(word, "e")) continue;
-        mil_put_real(t, back, 0, strtod(word, NULL));
+        mil_put_word(t, back, 0, word);
         if (mil_get_number(t, back, 0) != x) continue;
         text_addf(out, "%s%s", word, strchr(word, '.') ? "" : ".0");
         return;
@@ -127,7 +126,7 @@ static void print_file(const printer *s, const mil_literal *l) {
 static void print_literal(const printer *s, const mil_literal *l) {
     const char *spelling = l->spelling;
     const bool generic = l->type.dtype == MIL_NONE;
-    const bool bare = spelling && *spelling == '"';
+    const bool bare = spelling && *spelling != '(';
     if (s->p->restyled && !generic && (bare || l->path)) spelling = NULL;
     if (generic || (bare && spelling)) {
         text_adds(s->out, spelling);

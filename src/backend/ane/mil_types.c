@@ -1,5 +1,7 @@
 /* mil_types.c - element types, shapes and packed numbers of MIL. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/ane/mil_int.h"
@@ -144,6 +146,32 @@ bool mil_put_whole(enum mil_dtype t, void *data, int64_t i, bool negative,
                                        : (1ull << bits) - 1;
     if (size > most || (negative && !is_signed && size)) return false;
     put_bits(data, bits, i, negative ? -size : size);
+    return true;
+}
+
+static bool put_whole_word(enum mil_dtype t, void *data, int64_t i,
+                           const char *word) {
+    char *end;
+    const char *digits = word + (word[0] == '-' || word[0] == '+');
+    const bool hex = digits[0] == '0' && (digits[1] | 32) == 'x';
+    errno = 0;
+    const uint64_t size = strtoull(digits, &end, hex ? 16 : 10);
+    return end > digits && !*end && !errno &&
+           mil_put_whole(t, data, i, word[0] == '-', size);
+}
+
+bool mil_put_word(enum mil_dtype t, void *data, int64_t i, const char *word) {
+    char *end;
+    if (!mil_is_float(t)) return put_whole_word(t, data, i, word);
+    if (t == MIL_FP32) { /* so that it is rounded once */
+        const float f = strtof(word, &end);
+        if (end == word || *end) return false;
+        memcpy((char *)data + i * 4, &f, sizeof f);
+        return true;
+    }
+    const double x = strtod(word, &end);
+    if (end == word || *end) return false;
+    mil_put_real(t, data, i, x);
     return true;
 }
 
