@@ -200,3 +200,50 @@ void test_mil_check_of_a_built_program(void **state) {
                  mil_check("made", p, err));
     mil_close(p);
 }
+
+/* ---- weight files ---- */
+
+#define FILE_CONST(type, at)                                                   \
+    "program(1.3) {\n func main<ios18>() {\n" type " w = const()[val = " type  \
+    "(BLOBFILE(path = string(\"@model_path/w.bin\"), offset = uint64(" at      \
+    ")))];\n} -> (w);\n}"
+
+void test_mil_check_files(void **state) {
+    (void)state;
+    static const struct {
+        const char *source, *word;
+    } all[] = {
+        {FILE_CONST("tensor<fp16, [2, 4]>", "64"), ""},
+        {FILE_CONST("tensor<int8, [16]>", "64"), ""},
+        {FILE_CONST("tensor<uint4, [3]>", "192"), ""},
+        {FILE_CONST("tensor<fp16, [2, 5]>", "64"),
+         "c:3:40: @model_path/w.bin: blob at 64: it has 16 bytes, not those of "
+         "tensor<fp16, [2, 5]>"},
+        {FILE_CONST("tensor<fp16, [8]>", "128"), "c:3:37: @model_path/w.bin: "
+                                                 "blob at 128: no blob begins"},
+        {FILE_CONST("tensor<fp16, [8]>", "320"), "the file ends before"},
+        {FILE_CONST("tensor<fp16, [8]>", "18446744073709551552"),
+         "blob at 18446744073709551552: the file ends before"},
+        {FILE_CONST("tensor<fp16, [8]>", "0"), "multiples of 64"},
+    };
+    static const uint8_t halves[16] = {0, 0x3C}, nibbles[2] = {0x21, 3};
+    mil_blob_writer *w = mil_blob_open();
+    mil_file file = {.path = "@model_path/w.bin"};
+    assert_int_equal(mil_blob_add(w, MIL_FP16, halves, 8), 64);
+    assert_int_equal(mil_blob_add(w, MIL_UINT4, nibbles, 3), 192);
+    assert_ok(mil_blob_finish(w, &file.data, &file.size, err));
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        mil_program *p;
+        ar_error why = {0};
+        const char *s = all[i].source, *word = all[i].word;
+        assert_ok(mil_parse("c", s, strlen(s), &p, err));
+        const ar_status got = mil_check_files("c", p, &file, 1, &why);
+        if ((got == AR_OK) != !*word || !strstr(why.message, word))
+            fail_msg("%s\ngave %d \"%s\", wanted \"%s\"", s, got, why.message,
+                     word);
+        assert_fails(AR_FORMAT, "no weight file \"@model_path/w.bin\"",
+                     mil_check_files("c", p, NULL, 0, err));
+        mil_close(p);
+    }
+    mil_blob_close(w);
+}

@@ -103,6 +103,28 @@ ar_status mil_blob_next(const char *name, const void *file, size_t file_size,
     return AR_OK;
 }
 
+ar_status mil_literal_data(const mil_literal *l, const mil_file *files, int n,
+                           const void **data, ar_error *err) {
+    int i = 0;
+    mil_blob b;
+    *data = l->data;
+    if (!l->path) return AR_OK;
+    while (i < n && strcmp(files[i].path, l->path) != 0) i++;
+    if (i == n)
+        return error_set(err, AR_FORMAT, "there is no weight file \"%s\"",
+                         l->path);
+    TRY(mil_blob_at(l->path, files[i].data, files[i].size, l->offset, &b, err));
+    if (mil_count(&l->type) < 0 || b.size != mil_size(&l->type)) {
+        char type[MIL_TYPE_TEXT];
+        return error_set(err, AR_FORMAT,
+                         "%s: blob at %llu: it has %zu bytes, not those of %s",
+                         l->path, (unsigned long long)l->offset, b.size,
+                         mil_type_text(&l->type, type));
+    }
+    *data = b.data;
+    return AR_OK;
+}
+
 /* ---- writing ---- */
 
 /* Where a blob is, to find an equal one. */

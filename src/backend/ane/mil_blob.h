@@ -28,6 +28,21 @@ ar_status mil_blob_at(const char *name, const void *file, size_t file_size,
 ar_status mil_blob_next(const char *name, const void *file, size_t file_size,
                         uint64_t *next, mil_blob *out, ar_error *err);
 
+/* A weight file in memory under the path that programs give it
+ * ("@model_path/weights/weight.bin"); all borrowed. */
+typedef struct mil_file {
+    const char *path;
+    const void *data;
+    size_t size;
+} mil_file;
+
+/* The elements of a constant: its own, or those in one of n files, where there
+ * must be as many bytes as its type has.  (The blob's type is not compared:
+ * programs that run call int8 fp16 there.)  Errors: AR_FORMAT with path and
+ * offset. */
+ar_status mil_literal_data(const mil_literal *l, const mil_file *files, int n,
+                           const void **data, ar_error *err);
+
 /* ---- writing ---- one blob after the other into a file in memory or on disk;
  * equal blobs are written once.  The first error sticks. */
 typedef struct mil_blob_writer mil_blob_writer;

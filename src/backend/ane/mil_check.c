@@ -210,3 +210,24 @@ ar_status mil_check(const char *name, const mil_program *p, ar_error *err) {
     }
     return AR_OK;
 }
+
+/* ---- files ---- */
+
+ar_status mil_check_files(const char *name, const mil_program *p,
+                          const mil_file *files, int n, ar_error *err) {
+    for (int i = 0; i < mil_n_funcs(p); i++) {
+        const checker c = {.name = name, .f = mil_get_func(p, i), .err = err};
+        for (int k = 1; k < c.f->n_values; k++) {
+            const mil_value *v = &c.f->values[k];
+            const void *data;
+            ar_error why = {0};
+            if (!v->literal ||
+                mil_literal_data(v->literal, files, n, &data, &why) == AR_OK)
+                continue;
+            char at[160];
+            where(&c, v->place, at, sizeof at);
+            return error_set(err, AR_FORMAT, "%s: %s", at, why.message);
+        }
+    }
+    return AR_OK;
+}

@@ -8,7 +8,7 @@
 #ifndef ANE_MIL_CHECK_H
 #define ANE_MIL_CHECK_H
 
-#include "backend/ane/mil.h"
+#include "backend/ane/mil_blob.h"
 
 enum mil_op_id {
 #define MIL_OP(name, ...) MIL_OP_##name,
@@ -28,5 +28,10 @@ ar_status mil_infer(const mil_func *f, const mil_op *op, mil_type *out,
  * "name:line:column: operation: what" (in a built program, which has no lines,
  * "name: result: operation: what"). */
 ar_status mil_check(const char *name, const mil_program *p, ar_error *err);
+
+/* Is every constant that the program has in a file there, as large as its
+ * type?  Errors: AR_FORMAT "name:line:column: path: blob at offset: what". */
+ar_status mil_check_files(const char *name, const mil_program *p,
+                          const mil_file *files, int n, ar_error *err);
 
 #endif
