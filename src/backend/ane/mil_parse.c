@@ -26,17 +26,21 @@ void mil_fail_here(mil_parser *s, ar_status code, const char *what) {
     mil_fail(s->p, code, "%s", what);
 }
 
+/* Messages are plain text, whatever the source is. */
+static char shown(char c) { return c >= ' ' && c <= '~' ? c : '?'; }
+
 void mil_expected(mil_parser *s, const char *what) {
     const mil_lex *x = &s->x;
+    char word[41] = "the end of the text";
+    const size_t n = x->size < 40 ? x->size : 40;
+    for (size_t i = 0; i < n; i++) word[i] = shown(x->text[i]);
+    if (n) word[n] = 0;
     s->p->place = x->place;
-    if (x->kind == MIL_END)
-        mil_fail(s->p, AR_FORMAT, "expected %s, not the end of the text", what);
-    else if (x->kind == MIL_BAD && *x->text == '"')
+    if (x->kind == MIL_BAD && *x->text == '"')
         mil_fail(s->p, AR_FORMAT, "text without a closing \"");
     else
-        mil_fail(s->p, AR_FORMAT, "expected %s, not %.*s%s", what,
-                 x->size > 40 ? 40 : (int)x->size, x->text,
-                 x->size > 40 ? "..." : "");
+        mil_fail(s->p, AR_FORMAT, "expected %s, not %s%s", what, word,
+                 x->size > n ? "..." : "");
 }
 
 bool mil_accept(mil_parser *s, char mark) {

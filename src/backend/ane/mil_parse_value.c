@@ -301,7 +301,7 @@ static void parse_elements(mil_parser *s, mil_literal *l) {
     }
     /* Each takes at least a byte, so no shape can ask for much. */
     if (e.count > s->x.end - s->x.text) {
-        wrong_count(s, s->x.end - s->x.text, e.count);
+        mil_fail_here(s, AR_FORMAT, "fewer elements than the shape has");
         return;
     }
     if (!is_text && !(e.data = mil_take(s->p, mil_size(t)))) return;
