@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-const backend *const backends[] = {&backend_cpu, &backend_null, NULL};
+const backend *const backends[] = {&backend_cpu, &backend_gpu_host,
+                                   &backend_null, NULL};
 
 const backend *backend_find(const char *name) {
     for (const backend *const *b = backends; *b; b++)

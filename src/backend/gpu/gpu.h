@@ -3,7 +3,7 @@
  * Compiling a program walks the plan and lets an emitter of the node's op add
  * launches to a list.  Operands are named by slot and byte offset until the
  * program runs, when buffers give them addresses.  Kernels are entries of
- * kernels.def; their text is written once in the dialect of lang/ (see
+ * gpu_kernels.def; their text is written once in the dialect of lang/ (see
  * docs/internals/gpu.md) and their argument structures in kernels/args.h, which
  * both sides include.
  *
@@ -20,7 +20,7 @@
 
 enum gpu_kernel_id {
 #define KERNEL(name, ...) GPU_K_##name,
-#include "backend/gpu/kernels.def"
+#include "backend/gpu/gpu_kernels.def"
 #undef KERNEL
     GPU_KERNEL_COUNT
 };
@@ -49,17 +49,29 @@ typedef struct gpu_call {
 /* A list of launches under construction; the first error sticks. */
 typedef struct gpu_list gpu_list;
 
-/* Add one launch.  Pointers in the kernel's order; an absent tensor gives
- * address 0.  args are copied (at most GPU_MAX_ARGS bytes). */
+/* Operands in the order of a kernel's pointers; NULL or an absent tensor gives
+ * address 0. */
+typedef struct gpu_pointers {
+    const gpu_tensor *at[GPU_MAX_POINTERS];
+    int n;
+} gpu_pointers;
+
+#define GPU_POINTERS(...)                                                      \
+    ((gpu_pointers){{__VA_ARGS__},                                             \
+                    sizeof((const gpu_tensor *[]){__VA_ARGS__}) /              \
+                        sizeof(const gpu_tensor *)})
+
+/* Add one launch.  args are copied (at most GPU_MAX_ARGS bytes). */
 void gpu_emit(gpu_list *l, enum gpu_kernel_id k, const uint32_t groups[3],
-              uint32_t lanes, const gpu_tensor *const *pointers, int n_pointers,
-              const void *args, size_t args_size);
+              uint32_t lanes, gpu_pointers p, const void *args,
+              size_t args_size);
 
 typedef struct gpu_op {
     enum op_id op;
     const char *name; /* for `arcane devices` and profiles */
     bool (*fits)(const gpu_call *c);
-    size_t (*work_size)(const gpu_call *c); /* NULL = none; bytes of SLOT_WORK */
+    size_t (*work_size)(
+        const gpu_call *c); /* NULL = none; bytes of SLOT_WORK */
     void (*emit)(gpu_list *l, const gpu_call *c);
 } gpu_op;
 

@@ -39,9 +39,9 @@ typedef struct gpu_info {
     size_t shared_size; /* bytes of shared memory that a group may use */
     int units;          /* multiprocessors, cores */
     int group_max;      /* lanes a group */
-    int subgroup;       /* lanes that run together; 1 = no subgroup operations */
-    bool unified;       /* host memory is device memory: import copies nothing */
-    bool doubles;       /* kernels may compute in double */
+    int subgroup; /* lanes that run together; 1 = no subgroup operations */
+    bool unified; /* host memory is device memory: import copies nothing */
+    bool doubles; /* kernels may compute in double */
 } gpu_info;
 
 /* Kernel text: the parts are compiled as if written one after the other (the
@@ -53,7 +53,7 @@ typedef struct gpu_source {
     const char *defines;      /* lines of #define, or NULL */
 } gpu_source;
 
-enum { GPU_MAX_POINTERS = 16, GPU_MAX_ARGS = 256 };
+enum { GPU_MAX_POINTERS = 16, GPU_MAX_ARGS = 768 };
 
 /* One launch: groups[0] * groups[1] * groups[2] groups of `lanes` lanes, the
  * kernel's pointers in order and its argument structure (bytes). */
