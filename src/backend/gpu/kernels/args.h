@@ -67,4 +67,144 @@ typedef struct gated_dx_args {
     I32 kind, pad;
 } gated_dx_args;
 
+/* ---- over an axis ---- */
+
+enum {
+    /* ORDER: core/reduce.def */
+    RED_SUM,
+    RED_MEAN,
+    RED_SUM_SQR,
+    RED_MAX,
+    RED_ARGMAX,
+    PART_BYTES = 24, /* of a reduce_part, kernels/reduce.cl */
+};
+
+/* Lines of n elements of x, `stride` apart; `start` is x with one element along
+ * the axis.  Or, all of x in parts of `each` elements. */
+typedef struct reduce_args {
+    I64 n, stride, each, n_parts;
+    tensor_args x, y;
+    I32 kind, pad;
+} reduce_args;
+
+/* Rows along the last dimension. */
+typedef struct topk_args {
+    I64 n, k;
+    tensor_args x, y, index;
+} topk_args;
+
+typedef struct cumsum_args {
+    I64 n_rows, n;
+    tensor_args x, y;
+    I32 from_end, pad;
+} cumsum_args;
+
+/* Of GATHER and GATHER_DX: n_x elements a row of x (dx), n_y of y (dy). */
+typedef struct gather_args {
+    I64 n, n_x, n_y;
+    tensor_args x, index, y;
+} gather_args;
+
+/* Rows of n. */
+typedef struct rows_args {
+    I64 n;
+    tensor_args x, y;
+} rows_args;
+
+typedef struct rows3_args {
+    I64 n;
+    tensor_args x, dy, dx;
+} rows3_args;
+
+/* ---- norms: rows of n ---- */
+
+enum { NORM_CHUNK = 64 }; /* rows that are added up by one lane */
+
+typedef struct norm_args {
+    I64 n;
+    tensor_args x, y, w, b;
+    F32 eps, offset;
+    I32 centred, has_w, has_b, pad;
+} norm_args;
+
+typedef struct norm_dx_args {
+    I64 n;
+    tensor_args x, w, dy, dx;
+    F32 eps, offset;
+    I32 centred, has_w;
+} norm_dx_args;
+
+typedef struct norm_dw_args {
+    I64 n, n_rows;
+    tensor_args x, dy, dw, db;
+    F32 eps;
+    I32 centred, has_db, pad;
+} norm_dw_args;
+
+/* ---- products ---- */
+
+/* y [batch, M, N] = a [batch, M, K] b [batch, K, N] + bias [N]; n elements.  Of
+ * levels (act8): group elements of b with one scale, 0 = not of levels. */
+typedef struct matmul_args {
+    I64 n, M, N, K;
+    tensor_args a, b, y, bias;
+    I32 compute, has_bias, group, minima;
+} matmul_args;
+
+/* Rows of K, n pieces of ACT_BLOCK of them: to I8 levels and F32 scales. */
+enum { ACT_BLOCK = 32 };
+typedef struct act8_args {
+    I64 n, K;
+    tensor_args x;
+} act8_args;
+
+/* y [N, k, F], n elements: row (n, i) of x times matrix ids[n, i] of w. */
+typedef struct experts_args {
+    I64 n, k, F, K, E;
+    tensor_args x, w, ids, y;
+    I32 compute, group, minima, pad;
+} experts_args;
+
+/* dw [E, A, B], n elements, over rows in lists. */
+typedef struct experts_dw_args {
+    I64 n, k, A, B;
+    tensor_args a, b, dw;
+    I32 compute, pad;
+} experts_dw_args;
+
+/* Rows of equal id as lists: head [n_heads], next [n_rows], -1 = end. */
+typedef struct list_args {
+    I64 n_rows, n_heads;
+    tensor_args ids;
+} list_args;
+
+/* ---- language models ---- */
+
+/* y [rows, C], n elements; table [V, C]. */
+typedef struct embed_args {
+    I64 n, V, C;
+    tensor_args table, ids, y;
+} embed_args;
+
+typedef struct embed_dw_args {
+    I64 n, C;
+    tensor_args dy, base, dw;
+    I32 has_base, pad;
+} embed_dw_args;
+
+/* cos, sin [N, half], n elements. */
+typedef struct rope_table_args {
+    I64 n, half_size;
+    tensor_args positions, frequencies, cosines, sines;
+    F32 scale;
+    I32 pad;
+} rope_table_args;
+
+/* Rows of D: half_size pairs and D - 2 half_size that stay; n lanes. */
+typedef struct rope_args {
+    I64 n, D, half_size, n_heads, n_positions;
+    tensor_args x, cosines, sines, y;
+    I32 interleaved, inverse;
+} rope_args;
+
 #endif

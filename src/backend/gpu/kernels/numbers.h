@@ -21,7 +21,32 @@ enum {
     T_F8_E4M3 = 12,
     T_F8_E5M2 = 13,
     T_F8_E8M0 = 14,
-    T_PLAIN_END = 15
+    T_Q4_0 = 15, /* the first in blocks */
+    T_Q4_1,
+    T_Q5_0,
+    T_Q5_1,
+    T_Q8_0,
+    T_Q8_1,
+    T_Q2_K,
+    T_Q3_K,
+    T_Q4_K,
+    T_Q5_K,
+    T_Q6_K,
+    T_Q8_K,
+    T_IQ1_S,
+    T_IQ1_M,
+    T_IQ2_XXS,
+    T_IQ2_XS,
+    T_IQ2_S,
+    T_IQ3_XXS,
+    T_IQ3_S,
+    T_IQ4_NL,
+    T_IQ4_XS,
+    T_TQ1_0,
+    T_TQ2_0,
+    T_MXFP4,
+    T_NVFP4,
+    T_END
 };
 
 FN F32 bf16_value(U32 h) { return as_f32(h << 16); }

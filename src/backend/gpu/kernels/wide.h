@@ -18,6 +18,8 @@ FN wide wide_sub(wide a, wide b) { return a - b; }
 FN wide wide_mul(wide a, wide b) { return a * b; }
 FN wide wide_div(wide a, wide b) { return a / b; }
 FN wide wide_sqrt(wide x) { return D_SQRT(x); }
+FN wide wide_cos(wide x) { return D_COS(x); }
+FN wide wide_sin(wide x) { return D_SIN(x); }
 FN wide wide_load(GLOBAL const U8 *p, I64 i) {
     return ((GLOBAL const F64 *)p)[i];
 }
@@ -98,6 +100,23 @@ FN wide wide_sqrt(wide x) {
     if (!(s > 0)) return wide_of(s);
     const wide r = wide_sub(x, wide_mul(wide_of(s), wide_of(s)));
     return quick_sum(s, r.high / (2 * s));
+}
+
+/* x less whole turns of 2 pi, which is 6.2831855 - 1.7484555e-7. */
+FN wide wide_in_turn(wide x) {
+    const F32 turns = R_RINT(x.high * 0.15915494309189535f);
+    const wide turn = wide_pair(6.2831854820251465f, -1.7484555314695172e-7f);
+    return wide_sub(x, wide_mul(wide_of(turns), turn));
+}
+
+FN wide wide_cos(wide x) {
+    const wide r = wide_in_turn(x);
+    return wide_of(R_COS(r.high) - R_SIN(r.high) * r.low);
+}
+
+FN wide wide_sin(wide x) {
+    const wide r = wide_in_turn(x);
+    return wide_of(R_SIN(r.high) + R_COS(r.high) * r.low);
 }
 
 /* 2^e of -126 <= e <= 127. */
