@@ -36,6 +36,12 @@ tensor_args emit_tensor(const gpu_tensor *t) {
     return a;
 }
 
+heads_args emit_heads(const gpu_tensor *t) {
+    heads_args a = {.type = (I32)t->type};
+    for (int i = 0; i < t->rank && i < 4; i++) a.stride[i] = t->stride[i];
+    return a;
+}
+
 /* Groups go along the first dimension, which holds 2^31 - 1 of them. */
 static void emit_line(gpu_list *l, enum gpu_kernel_id k, int64_t n_groups,
                       uint32_t lanes, gpu_pointers p, const void *args,

@@ -17,6 +17,8 @@ int64_t emit_rows(const gpu_tensor *t);
 
 /* Aligned to the last of five dimensions. */
 tensor_args emit_tensor(const gpu_tensor *t);
+/* Strides in the order of the dimensions, of which there are at most four. */
+heads_args emit_heads(const gpu_tensor *t);
 /* The same dimension among five. */
 static inline int32_t emit_axis(const gpu_tensor *t, int axis) {
     return axis + MAX_DIMS - t->rank;

@@ -207,4 +207,102 @@ typedef struct rope_args {
     I32 interleaved, inverse;
 } rope_args;
 
+/* ---- attention ---- */
+
+enum { HEAD_MOST = 1024 }; /* elements of a head */
+
+/* [B, T, H, D], or what the kernel says. */
+typedef struct heads_args {
+    I64 stride[4]; /* elements */
+    I32 type, pad;
+} heads_args;
+
+/* Of ATTENTION and ATTENTION_DQKV; lse is [B, H, T], sinks [H]. */
+typedef struct attention_args {
+    I64 B, T, H, D, S, G, E, window;
+    heads_args q, k, v, o, lse, sinks, dout, dq, dk, dv;
+    F32 scale, softcap;
+    I32 causal, has_sinks;
+} attention_args;
+
+/* q, o [N, H, D]; pools [P, page, G, D]; table [S, M]; sequences, positions
+ * [N]; sinks [H]. */
+typedef struct paged_args {
+    I64 N, H, D, G, E, P, page, n_sequences, M, window;
+    heads_args q, k, v, o, table, sequences, positions, sinks;
+    F32 scale, softcap;
+    I32 has_sinks, pad;
+} paged_args;
+
+/* ---- cross-entropy: x [N, C], w [V, C] ---- */
+
+/* dz [rows, V] of the rows from `first` on. */
+typedef struct xent_args {
+    I64 N, C, V, first, rows;
+    tensor_args x, w, targets, logp, dlogp;
+    F32 softcap;
+    I32 compute;
+} xent_args;
+
+typedef struct xent_sum_args {
+    I64 n, C, V, first, rows;
+    tensor_args x, w, y; /* y: dx or dw */
+    I32 compute, pad;
+} xent_sum_args;
+
+/* ---- state ---- */
+
+/* Rows of x to rows[i] of y [R, ..]: `size` elements each, as a tensor whose
+ * first of five dimensions is left to row_y and row_x; n elements, or blocks of
+ * 32. */
+typedef struct store_rows_args {
+    I64 n, n_rows, R, size, row_x, row_y, row_rows;
+    tensor_args x, y;
+    I32 rows_type, pad;
+} store_rows_args;
+
+/* Of SGD, Lion (no v) and AdamW; h F64 [8]. */
+typedef struct opt_args {
+    I64 n, h_step;
+    tensor_args p, g, m, v;
+    I32 h_type, nesterov;
+} opt_args;
+
+/* ---- along a text ---- */
+
+typedef struct conv_args {
+    I64 n, T, C, K;
+    tensor_args x, w, y, bias;
+    I32 backwards, has_bias;
+} conv_args;
+
+/* state [S, K - 1, C]. */
+typedef struct conv_rows_args {
+    I64 N, C, K, S, state_stride, row_sequences, row_positions;
+    tensor_args x, w, y, bias;
+    I32 state_type, has_bias, sequences_type, positions_type;
+} conv_rows_args;
+
+/* q, k [B, T, G, K], v, y [B, T, H, V], decay, beta [B, T, H], and the
+ * gradients like them; d [1 or 2, B, T, H]: of decay and beta.  n lanes or
+ * groups; chunk: tokens between the states that are kept. */
+typedef struct scan_args {
+    I64 n, T, G, H, K, V, chunk;
+    heads_args q, k, v, decay, beta, y, dy, dq, dk, dv, d;
+    I32 has_beta, pad;
+} scan_args;
+
+/* state [S, H, K, V]; tokens are rows [N, 1, ..] of the operands. */
+typedef struct scan_rows_args {
+    I64 n, N, S, state_row, state_head, row_sequences, row_positions;
+    I32 sequences_type, positions_type;
+    scan_args s;
+} scan_rows_args;
+
+typedef struct random_args {
+    I64 n, stream, x_step;
+    tensor_args y;
+    I32 x_type, normal;
+} random_args;
+
 #endif

@@ -20,6 +20,10 @@ FN wide wide_div(wide a, wide b) { return a / b; }
 FN wide wide_sqrt(wide x) { return D_SQRT(x); }
 FN wide wide_cos(wide x) { return D_COS(x); }
 FN wide wide_sin(wide x) { return D_SIN(x); }
+/* sqrt(-2 log u) cos(2 pi v) */
+FN F32 wide_normal(wide u, wide v) {
+    return (F32)(D_SQRT(-2.0 * D_LOG(u)) * D_COS(6.283185307179586 * v));
+}
 FN wide wide_load(GLOBAL const U8 *p, I64 i) {
     return ((GLOBAL const F64 *)p)[i];
 }
@@ -117,6 +121,16 @@ FN wide wide_cos(wide x) {
 FN wide wide_sin(wide x) {
     const wide r = wide_in_turn(x);
     return wide_of(R_SIN(r.high) + R_COS(r.high) * r.low);
+}
+
+/* sqrt(-2 log u) cos(2 pi v) */
+FN F32 wide_normal(wide u, wide v) {
+    const F32 near_one = u.high - 1 + u.low; /* exact where u > 1/2 */
+    const F32 log_u = u.high > 0.5f ? R_LOG1P(near_one) : R_LOG(u.high);
+    return R_SQRT(-2 * log_u) *
+           wide_cos(wide_mul(v, wide_pair(6.2831854820251465f,
+                                          -1.7484555314695172e-7f)))
+               .high;
 }
 
 /* 2^e of -126 <= e <= 127. */
