@@ -79,6 +79,4 @@ bool fits_plain(const gpu_call *c) {
     return plain_types(c);
 }
 
-bool fits_double(const gpu_call *c) {
-    return c->info->doubles ? plain_types(c) : fits_plain(c);
-}
+bool fits_wide(const gpu_call *c) { return plain_types(c); }

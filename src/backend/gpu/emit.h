@@ -38,8 +38,9 @@ gpu_tensor emit_work(int64_t offset);
 
 /* ---- what plain kernels fit ---- */
 
-bool fits_plain(const gpu_call *c);  /* plain types, no result in double */
-bool fits_double(const gpu_call *c); /* doubles where the device has them */
+bool fits_plain(const gpu_call *c); /* plain types, no result in double */
+bool fits_wide(const gpu_call *c);  /* plain types; doubles are moved, or
+                                       computed in kernels/wide.h */
 
 #define EMITTER(op, file_name, fits, work, emit)                               \
     const gpu_op gpu_##file_name = {OP_##op, #file_name, fits, work, emit};

@@ -1,16 +1,31 @@
 /* emit_elementwise.c - one element at a time: kernels/elementwise.cl. */
 #include "backend/gpu/emit.h"
 
+/* Results in double: of what wide.h can do without a loss. */
+static bool fits_unary(const gpu_call *c) {
+    switch (c->attr->unary.kind) {
+    case UNARY_IDENTITY:
+    case UNARY_NEG:
+    case UNARY_SQR:
+    case UNARY_SQRT:
+    case UNARY_RSQRT:
+    case UNARY_RECIPROCAL: return fits_wide(c);
+    default: return fits_plain(c);
+    }
+}
+
 static void emit_unary(gpu_list *l, const gpu_call *c) {
     const gpu_tensor *x = &c->in[0], *y = &c->out[0];
     const struct unary_attr *f = &c->attr->unary;
+    const enum gpu_kernel_id k =
+        y->type == AR_F64 ? GPU_K_unary_wide : GPU_K_unary_any;
     const unary_args a = {.n = emit_count(y),
                           .x = emit_tensor(x),
                           .y = emit_tensor(y),
                           .kind = f->kind,
                           .a = (F32)f->a,
                           .b = (F32)f->b};
-    emit_flat(l, GPU_K_unary_any, a.n, GPU_POINTERS(x, y), &a, sizeof a);
+    emit_flat(l, k, a.n, GPU_POINTERS(x, y), &a, sizeof a);
 }
 
 static void emit_unary_dx(gpu_list *l, const gpu_call *c) {
@@ -73,9 +88,9 @@ static void emit_select(gpu_list *l, const gpu_call *c) {
               sizeof a);
 }
 
-EMITTER(UNARY, unary_any, fits_plain, NULL, emit_unary)
+EMITTER(UNARY, unary_any, fits_unary, NULL, emit_unary)
 EMITTER(UNARY_DX, unary_dx_any, fits_plain, NULL, emit_unary_dx)
 EMITTER(BINARY, binary_any, fits_plain, NULL, emit_binary)
 EMITTER(GATED, gated_any, fits_plain, NULL, emit_gated)
 EMITTER(GATED_DX, gated_dx_any, fits_plain, NULL, emit_gated_dx)
-EMITTER(SELECT, select_any, fits_double, NULL, emit_select)
+EMITTER(SELECT, select_any, fits_wide, NULL, emit_select)

@@ -48,9 +48,9 @@ static void emit_pad(gpu_list *l, const gpu_call *c) {
     put(l, &c->in[0], y, v->axis, v->v[0], v->v[2]);
 }
 
-EMITTER(COPY, copy_any, fits_double, NULL, emit_copy)
-EMITTER(CAST, cast_any, fits_double, NULL, emit_copy)
-EMITTER(STORE, store_any, fits_double, NULL, emit_store)
-EMITTER(ACCUMULATE, accumulate_any, fits_double, NULL, emit_accumulate)
-EMITTER(CONCAT, concat_any, fits_double, NULL, emit_concat)
-EMITTER(PAD, pad_any, fits_double, NULL, emit_pad)
+EMITTER(COPY, copy_any, fits_wide, NULL, emit_copy)
+EMITTER(CAST, cast_any, fits_wide, NULL, emit_copy)
+EMITTER(STORE, store_any, fits_wide, NULL, emit_store)
+EMITTER(ACCUMULATE, accumulate_any, fits_wide, NULL, emit_accumulate)
+EMITTER(CONCAT, concat_any, fits_wide, NULL, emit_concat)
+EMITTER(PAD, pad_any, fits_wide, NULL, emit_pad)

@@ -9,8 +9,12 @@ _Static_assert(RED_SUM == (int)REDUCE_SUM && RED_MEAN == (int)REDUCE_MEAN &&
 
 /* ---- REDUCE ---- */
 
+/* One line, however it is written. */
 static bool is_whole(const gpu_call *c) {
-    return c->attr->reduce.axis < 0 || c->in[0].rank == 0;
+    const gpu_tensor *x = &c->in[0];
+    const int axis = c->attr->reduce.axis;
+    return axis < 0 || x->rank == 0 ||
+           (x->dim[axis] > 0 && emit_count(x) == x->dim[axis]);
 }
 
 /* All of a tensor is cut into so many parts, by its size alone. */
@@ -109,10 +113,10 @@ static void emit_softmax_dx(gpu_list *l, const gpu_call *c) {
                 &a, sizeof a);
 }
 
-EMITTER(REDUCE, reduce_any, fits_double, reduce_work, emit_reduce)
+EMITTER(REDUCE, reduce_any, fits_wide, reduce_work, emit_reduce)
 EMITTER(TOPK, topk_any, fits_plain, NULL, emit_topk)
 EMITTER(CUMSUM, cumsum_any, fits_plain, NULL, emit_cumsum)
-EMITTER(GATHER, gather_any, fits_double, NULL, emit_gather)
+EMITTER(GATHER, gather_any, fits_wide, NULL, emit_gather)
 EMITTER(GATHER_DX, gather_dx_any, fits_plain, NULL, emit_gather_dx)
 EMITTER(SOFTMAX, softmax_any, fits_plain, NULL, emit_softmax)
 EMITTER(SOFTMAX_DX, softmax_dx_any, fits_plain, NULL, emit_softmax_dx)

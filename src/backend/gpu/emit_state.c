@@ -54,7 +54,7 @@ static void emit_store_q8_0(gpu_list *l, const gpu_call *c) {
     emit_rows_with(l, c, GPU_K_store_rows_q8_0, size / 32, size);
 }
 
-EMITTER(STORE_ROWS, store_rows_any, fits_double, keep_work, emit_store_rows)
+EMITTER(STORE_ROWS, store_rows_any, fits_wide, keep_work, emit_store_rows)
 EMITTER(STORE_ROWS, store_rows_q8_0, fits_q8_0, keep_work, emit_store_q8_0)
 
 /* ---- optimisers ---- */

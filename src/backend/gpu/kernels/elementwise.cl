@@ -10,6 +10,26 @@ KERNEL(unary_any, unary_args, IN(U8) x, OUT(U8) y) {
     store_f(y, a.y.type, offset_of(a.y, i), unary_of(a.kind, a.a * v + a.b));
 }
 
+/* Of doubles; a and b have the bits of floats. */
+FN wide unary_of_wide(I32 kind, wide x) {
+    switch (kind) {
+    case UNARY_NEG: return wide_sub(wide_of(0), x);
+    case UNARY_SQR: return wide_mul(x, x);
+    case UNARY_SQRT: return wide_sqrt(x);
+    case UNARY_RSQRT: return wide_div(wide_of(1), wide_sqrt(x));
+    case UNARY_RECIPROCAL: return wide_div(wide_of(1), x);
+    default: return x;
+    }
+}
+
+KERNEL(unary_wide, unary_args, IN(U8) x, OUT(U8) y) {
+    const I64 i = FLAT_INDEX;
+    if (i >= a.n) return;
+    const wide v = load_wide(x, a.x.type, offset_of(a.x, i));
+    const wide u = wide_add(wide_mul(wide_of(a.a), v), wide_of(a.b));
+    store_wide(y, a.y.type, offset_of(a.y, i), unary_of_wide(a.kind, u));
+}
+
 KERNEL(unary_dx_any, unary_dx_args, IN(U8) x, IN(U8) dy, OUT(U8) dx) {
     const I64 i = FLAT_INDEX;
     if (i >= a.n) return;
