@@ -23,10 +23,15 @@ static const gpu_kernel kernels[] = {
 #include "backend/gpu/gpu_kernels.def"
 #undef KERNEL
 };
+static const gpu_kernel narrow_kernels[] = {
+#define KERNEL(name, ...) {#name, &gpu_narrow_##name},
+#include "backend/gpu/gpu_kernels.def"
+#undef KERNEL
+};
 enum { N_KERNELS = sizeof kernels / sizeof *kernels };
 
 struct gpu_module {
-    int unused;
+    const gpu_kernel *kernels; /* [N_KERNELS] */
 };
 
 /* Memory that was given out. */
@@ -68,6 +73,7 @@ static ar_status host_open(int index, gpu_context **out, ar_error *err) {
     gpu_context *c = mem_new(gpu_context, 1);
     if (!c) return error_set(err, AR_NOMEM, "no memory for a device");
     c->discrete = index & HOST_DISCRETE;
+    c->module.kernels = index & HOST_NARROW ? narrow_kernels : kernels;
     const ar_status s = host_lanes_open(&c->lanes, index & HOST_THREADS,
                                         index & HOST_BACKWARD, err);
     if (s != AR_OK)
@@ -85,7 +91,7 @@ static void host_info(const gpu_context *c, gpu_info *out) {
                       .group_max = HOST_LANES_MAX,
                       .subgroup = 1,
                       .unified = !c->discrete,
-                      .doubles = true};
+                      .doubles = c->module.kernels == kernels};
     snprintf(out->name, sizeof out->name, "this machine's processors");
 }
 
@@ -163,10 +169,9 @@ static ar_status host_build(gpu_context *c, const gpu_source *s,
 
 static ar_status host_kernel_find(gpu_module *m, const char *name,
                                   gpu_kernel **out, ar_error *err) {
-    (void)m;
     for (int i = 0; i < N_KERNELS; i++)
-        if (!strcmp(kernels[i].name, name)) {
-            *out = (gpu_kernel *)(uintptr_t)&kernels[i];
+        if (!strcmp(m->kernels[i].name, name)) {
+            *out = (gpu_kernel *)(uintptr_t)&m->kernels[i];
             return AR_OK;
         }
     return error_set(err, AR_DEVICE, "no kernel \"%s\"", name);

@@ -7,7 +7,8 @@ enum {
     HOST_DISCRETE = 1, /* memory of its own: import copies */
     HOST_BACKWARD = 2, /* lanes in falling order, by turns */
     HOST_THREADS = 4,  /* lanes are threads */
-    HOST_VARIANTS = 8,
+    HOST_NARROW = 8,   /* kernels without doubles */
+    HOST_VARIANTS = 16,
 };
 
 #endif

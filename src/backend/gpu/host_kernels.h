@@ -27,7 +27,9 @@ typedef struct host_kernel {
     int n_pointers;
 } host_kernel;
 
-#define KERNEL(name, ...) extern const host_kernel gpu_host_##name;
+/* gpu_narrow_: compiled without doubles. */
+#define KERNEL(name, ...)                                                      \
+    extern const host_kernel gpu_host_##name, gpu_narrow_##name;
 #include "backend/gpu/gpu_kernels.def"
 #undef KERNEL
 

@@ -13,8 +13,14 @@
 #include "backend/gpu/dialect_types.h"
 #include "backend/gpu/host_kernels.h"
 
+/* Compiled a second time without doubles, for devices that have none. */
+#ifndef HAS_DOUBLE
 #define HAS_DOUBLE 1
+#define HOST_ENTRY(name) gpu_host_##name
+#endif
+#if HAS_DOUBLE
 typedef double F64;
+#endif
 typedef uint64_t U64;
 typedef uint32_t U32;
 typedef uint16_t U16;
@@ -74,8 +80,8 @@ typedef int8_t I8;
         for (int32_t k = 0; k < l->count; k++, l->index += l->step)            \
             name(l, a, HOST_POINTERS(HOST_COUNT(__VA_ARGS__), p));             \
     }                                                                          \
-    const host_kernel gpu_host_##name = {enter_##name, is_flat,                \
-                                         HOST_COUNT(__VA_ARGS__)};             \
+    const host_kernel HOST_ENTRY(name) = {enter_##name, is_flat,               \
+                                          HOST_COUNT(__VA_ARGS__)};            \
     static inline void name(host_lane *lane_ __attribute__((unused)),          \
                             const ARGS a, __VA_ARGS__)
 
