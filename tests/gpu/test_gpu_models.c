@@ -10,13 +10,13 @@ static void check(const char *name, const char *where) {
     model_close(m);
 }
 
-/* Of every kind of layer one. */
+/* Learned places and rotary ones, windows and soft caps, experts, sinks, latent
+ * vectors, states. */
 void test_gpu_models_golden(void **state) {
     (void)state;
     static const char *const some[] = {
-        "gpt2",          "llama",    "qwen2_yarn", "gemma2",
-        "phi3_longrope", "gpt_neox", "mixtral",    "gpt_oss",
-        "deepseek_v3",   "mamba2",   "stablelm",   "qwen3_next"};
+        "gpt2",      "gemma2", "mixtral", "gpt_oss", "deepseek_v3_dense",
+        "qwen3_next"};
     for (size_t i = 0; i < sizeof some / sizeof *some; i++)
         check(some[i], "gpu-host");
 }

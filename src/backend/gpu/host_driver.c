@@ -23,11 +23,15 @@ static const gpu_kernel kernels[] = {
 #include "backend/gpu/gpu_kernels.def"
 #undef KERNEL
 };
+#ifdef GPU_NARROW
 static const gpu_kernel narrow_kernels[] = {
 #define KERNEL(name, ...) {#name, &gpu_narrow_##name},
 #include "backend/gpu/gpu_kernels.def"
 #undef KERNEL
 };
+#else
+static const gpu_kernel *const narrow_kernels = kernels;
+#endif
 enum { N_KERNELS = sizeof kernels / sizeof *kernels };
 
 struct gpu_module {

@@ -7,7 +7,7 @@ enum {
     HOST_DISCRETE = 1, /* memory of its own: import copies */
     HOST_BACKWARD = 2, /* lanes in falling order, by turns */
     HOST_THREADS = 4,  /* lanes are threads */
-    HOST_NARROW = 8,   /* kernels without doubles */
+    HOST_NARROW = 8,   /* kernels without doubles; in builds with tests */
     HOST_VARIANTS = 16,
 };
 
