@@ -61,6 +61,7 @@ struct program {
     gpu_step *steps;
     gpu_address block, constants, work;
     gpu_address *bases, *last; /* by slot: of this run, of the one before */
+    bool *used;                /* by slot: a leaf is there */
     int n_slots;
     gpu_graph *recorded; /* the launches for the addresses of `last` */
     bool cannot_record;

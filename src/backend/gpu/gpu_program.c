@@ -31,6 +31,7 @@ void gpu_release(program *p) {
     mem_free(p->steps);
     mem_free(p->bases);
     mem_free(p->last);
+    mem_free(p->used);
     plan_close(&p->plan);
     mem_free(p);
 }
@@ -56,12 +57,17 @@ static ar_status write_constants(program *p, ar_error *err) {
     return AR_OK;
 }
 
-static int count_slots(const program *p) {
+/* Slots of leaves that are read or written: how many there are up to the last,
+ * and which (NULL: only count). */
+static int find_slots(const program *p, bool *used) {
     int n = 0;
     for (uint32_t i = 1; i < p->g->n_nodes; i++) {
+        const enum op_id op = p->g->nodes[i].op;
         const int slot = p->plan.places[ref_make(i, 0)].slot;
-        if ((op_table[p->g->nodes[i].op].flags & OP_LEAF) && slot >= n)
-            n = slot + 1;
+        if (!(op_table[op].flags & OP_LEAF) || op == OP_CONST || slot < 0)
+            continue;
+        if (used) used[slot] = true;
+        if (slot >= n) n = slot + 1;
     }
     return n;
 }
@@ -69,12 +75,14 @@ static int count_slots(const program *p) {
 static ar_status take_memory(program *p, ar_error *err) {
     const device *d = p->device;
     const plan *at = &p->plan;
-    p->n_slots = count_slots(p);
+    p->n_slots = find_slots(p, NULL);
     p->steps = mem_new(gpu_step, at->n_steps);
     p->bases = mem_new(gpu_address, p->n_slots);
     p->last = mem_new(gpu_address, p->n_slots);
-    if (!p->steps || !p->bases || !p->last)
+    p->used = mem_new(bool, p->n_slots);
+    if (!p->steps || !p->bases || !p->last || !p->used)
         return error_set(err, AR_NOMEM, "no memory for a program");
+    find_slots(p, p->used);
     TRY(d->driver->alloc(d->context, at->block_size, &p->block, err));
     TRY(d->driver->alloc(d->context, at->const_size, &p->constants, err));
     return d->driver->alloc(d->context, at->work_size, &p->work, err);
@@ -132,6 +140,7 @@ static ar_status find_bases(program *p, const buffer *buffers, ar_error *err) {
     const device *d = p->device;
     for (int i = 0; i < p->n_slots; i++) {
         const buffer *b = &buffers[i];
+        if (!p->used[i]) continue;
         p->bases[i] = b->handle;
         if (b->handle || !b->size) continue;
         if (d->driver->lang != GPU_HOST || !d->info.unified)
