@@ -4,7 +4,7 @@
 # those of include/arcane, so that short internal names meet no others.  It is
 # in libarcane.a and, with AR_SHARED, linked as a shared library.
 include(GNUInstallDirs)
-set(library_layers ar_base ar_quant ar_core ar_cpu ar_backend ar_format ar_tok
+set(library_layers ar_base ar_quant ar_core ar_cpu ar_gpu ar_backend ar_format ar_tok
   ar_model ar_infer)
 set(library_needs libpcre2-8 jansson libzstd libutf8proc)
 set(library_object ${CMAKE_BINARY_DIR}/arcane.o)

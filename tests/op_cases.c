@@ -315,6 +315,15 @@ static ar_status take_buffers(op_case_program *p, ar_error *err) {
     return AR_OK;
 }
 
+static ar_status take_device_buffers(op_case_program *p, ar_error *err) {
+    device_caps caps;
+    p->on.b->caps(p->on.d, &caps);
+    p->copies = !caps.host_memory;
+    for (int i = 0; i < 2 && p->copies; i++)
+        TRY(p->on.b->alloc(p->on.d, p->buffers[i].size, &p->there[i], err));
+    return AR_OK;
+}
+
 ar_status op_case_open(op_case_program *p, const op_case *c, case_device on,
                        ar_type real, bool grads, ar_error *err) {
     *p = (op_case_program){.row = c, .on = on, .real = real};
@@ -328,6 +337,7 @@ ar_status op_case_open(op_case_program *p, const op_case *c, case_device on,
     }
     ar_status s = graph_status(&p->g, err);
     if (s == AR_OK) s = take_buffers(p, err);
+    if (s == AR_OK) s = take_device_buffers(p, err);
     if (s == AR_OK) s = on.b->compile(on.d, &p->g, &p->program, err);
     if (s == AR_OK)
         fill(p);
@@ -338,13 +348,66 @@ ar_status op_case_open(op_case_program *p, const op_case *c, case_device on,
 
 void op_case_close(op_case_program *p) {
     if (p->program) p->on.b->release(p->program);
+    for (int i = 0; i < 2 && p->copies; i++)
+        p->on.b->free(p->on.d, &p->there[i]);
     graph_close(&p->g);
     arena_close(&p->mem);
     *p = (op_case_program){0};
 }
 
+static ar_status run_copies(op_case_program *p, ticket *t, ar_error *err) {
+    const backend *b = p->on.b;
+    for (int i = 0; i < 2; i++)
+        TRY(b->write(p->on.d, &p->there[i], 0, p->buffers[i].host,
+                     p->buffers[i].size, err));
+    TRY(b->run(p->program, p->there, 2, t, err));
+    return b->read(p->on.d, &p->there[STATES], 0, p->buffers[STATES].host,
+                   p->buffers[STATES].size, err);
+}
+
 ar_status op_case_run(op_case_program *p, ar_error *err) {
     ticket t;
-    TRY(p->on.b->run(p->program, p->buffers, 2, &t, err));
+    TRY(p->copies ? run_copies(p, &t, err)
+                  : p->on.b->run(p->program, p->buffers, 2, &t, err));
     return p->on.b->wait(p->on.d, t, err);
+}
+
+/* ---- comparing ---- */
+
+/* Mean size of the finite elements of an output. */
+static double mean_size(const op_case_program *p, ref out) {
+    const int64_t n = op_case_count(p, out);
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const double x = fabs(op_case_get(p, out, i));
+        sum += isfinite(x) ? x : 0;
+    }
+    return sum / (double)n;
+}
+
+/* Integers and infinities must be equal. */
+static bool near(double x, double want, double tolerance, double size) {
+    if (x == want) return true;
+    return fabs(x - want) <= tolerance * fmax(fabs(want), size);
+}
+
+int op_case_count_far(const op_case_program *p, const op_case_program *want,
+                      double wider, const char *name) {
+    const op_case *c = p->row;
+    char text[CASE_TEXT];
+    int far = 0;
+    if (p->n_out != want->n_out) return 1;
+    for (int k = 0; k < p->n_out; k++) {
+        const double size = mean_size(want, want->out[k]);
+        for (int64_t i = 0; i < op_case_count(p, p->out[k]); i++) {
+            const double x = op_case_get(p, p->out[k], i);
+            const double w = op_case_get(want, want->out[k], i);
+            if (near(x, w, wider * c->tolerance, size) || far++) continue;
+            fprintf(stderr,
+                    "%s, %s: output %d, element %d is %.9g, not %.9g (mean "
+                    "size %.3g)\n",
+                    op_case_text(c, text), name, k, (int)i, x, w, size);
+        }
+    }
+    return far;
 }

@@ -54,7 +54,8 @@ typedef struct case_device {
     device *d;
 } case_device;
 
-/* Operands and results, all in host memory. */
+/* Operands and results, all in host memory; where the device has its own, they
+ * are written to it before a run and read back after it. */
 typedef struct op_case_program {
     const op_case *row;
     case_device on;
@@ -63,6 +64,8 @@ typedef struct op_case_program {
     graph g;
     program *program;
     buffer buffers[2]; /* inputs; states */
+    buffer there[2];   /* those of the device; unused if it reads the host's */
+    bool copies;
     size_t size[2];
     int n_out;
     ref leaf[MAX_INPUTS]; /* of each input, 0 if absent */
@@ -88,6 +91,11 @@ ar_status op_case_run(op_case_program *p, ar_error *err);
 int64_t op_case_count(const op_case_program *p, ref leaf);
 double op_case_get(const op_case_program *p, ref leaf, int64_t i);
 void op_case_set(op_case_program *p, ref leaf, int64_t i, double x);
+/* How many elements of the outputs of p differ from those of `want` by more
+ * than the row's tolerance times `wider`; says the first to stderr.  name:
+ * whose values p has. */
+int op_case_count_far(const op_case_program *p, const op_case_program *want,
+                      double wider, const char *name);
 /* Its bytes, for comparing bits. */
 const void *op_case_bytes(const op_case_program *p, ref leaf, size_t *size);
 

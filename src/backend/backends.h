@@ -5,6 +5,6 @@
 #include "backend/op_bench.h"
 #include "core/backend.h"
 
-extern const backend backend_cpu, backend_null;
+extern const backend backend_cpu, backend_gpu_host, backend_null;
 
 #endif

@@ -100,5 +100,7 @@ typedef struct backend {
  * Defined in backend/backends.c. */
 extern const backend *const backends[];
 const backend *backend_find(const char *name); /* NULL if unknown */
+/* Of "cuda" or "cuda:1", the index of the device being 0 in the first. */
+const backend *backend_find_device(const char *name, int *index);
 
 #endif

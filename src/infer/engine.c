@@ -63,7 +63,8 @@ static ar_status open_device(ar_engine *e, ar_error *err) {
             e->type = device_names[i].type;
             if (device_names[i].kernels) o.kernels = device_names[i].kernels;
         }
-    e->be = backend_find(name);
+    int index;
+    e->be = backend_find_device(name, &index);
     if (!e->be || e->be->count() < 1)
         return error_set(err, AR_UNSUPPORTED, "there is no device \"%.64s\"",
                          e->opt.device);
@@ -71,7 +72,7 @@ static ar_status open_device(ar_engine *e, ar_error *err) {
     e->matmul.exact = 1;
     /* Folders give what transformers gives; GGUF files are made for this. */
     e->matmul.act8 = !e->opt.exact && e->type == AR_F32 && e->m->config.gguf;
-    return e->be->open(0, &o, &e->dev, err);
+    return e->be->open(index, &o, &e->dev, err);
 }
 
 /* May a weight have its file's type t in a graph?  Matrices of 16 bits or in
@@ -90,14 +91,16 @@ static bool usable_in_place(const param_source *from, ar_type t) {
 }
 
 /* Quantised matrices of several tensors, and stacks of experts, which are most
- * of a model, keep their type where they must be copied too. */
+ * of a model, keep their type where they must be copied too; and so does what
+ * a device copies to memory of its own. */
 static void place_weight(ar_engine *e, int i, bool host_memory) {
     const param_spec *s = &e->params.spec[i];
     const param_source from = params_source(s, e->m->files);
     const ar_type type = params_kept_type(s, e->m->files);
     const bool as_is = usable_as(e, s, type);
     const bool in_place = host_memory && as_is && usable_in_place(&from, type);
-    const bool copy = s->shape.rank == 3 || from.tensor->packed;
+    const bool copy = s->shape.rank == 3 || from.tensor->packed ||
+                      (!host_memory && from.kind == PARAM_WHOLE);
     e->weight_type[i] = in_place || (as_is && copy) ? type : e->type;
     if (in_place) {
         e->weight_slot[i] = e->n_buffers++;

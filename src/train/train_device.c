@@ -26,14 +26,15 @@ ar_status train_device_open(train_device *out, const char *name,
             options.kernels = device_names[i].kernels;
             type = device_names[i].type;
         }
-    const backend *b = backend_find(backend_name);
+    int index;
+    const backend *b = backend_find_device(backend_name, &index);
     if (!b)
         return error_set(err, AR_USAGE,
-                         "device \"%s\" is not known: cpu, reference and "
-                         "reference-f64 are",
+                         "device \"%s\" is not known: cpu, gpu-host, "
+                         "reference and reference-f64 are",
                          name);
     device *d;
-    TRY(b->open(0, &options, &d, err));
+    TRY(b->open(index, &options, &d, err));
     out->b = b;
     out->d = d;
     out->type = type;

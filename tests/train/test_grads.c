@@ -84,6 +84,12 @@ void test_grads_llama(void **state) {
     check_grads("llama", "cpu", 1e-4);
 }
 
+void test_grads_gpu_host(void **state) {
+    (void)state;
+    check_grads("gpt2", "gpu-host", 1e-4);
+    check_grads("llama", "gpu-host:1", 1e-4);
+}
+
 void test_grads_refuse(void **state) {
     (void)state;
     ar_model *m;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "core/leaves.h"
 
 static int count(void) { return 1; }
 
@@ -150,7 +151,6 @@ static void locate(program *p, ref r, int32_t *slot, int64_t *offset) {
     const place at = p->plan.places[v->storage];
     *slot = at.slot;
     *offset = at.offset + (int64_t)ar_type_size(v->type, v->offset);
-    if (at.slot >= p->n_slots) p->n_slots = at.slot + 1;
 }
 
 static void prepare_step(program *p, cpu_step *s, uint32_t index) {
@@ -213,29 +213,6 @@ static ar_status cpu_compile(device *d, const graph *g, program **out,
     return AR_OK;
 }
 
-/* Every leaf must lie inside its buffer; checked before anything runs. */
-static ar_status check_leaves(const program *p, const buffer *buffers,
-                              int n_buffers, ar_error *err) {
-    if (p->n_slots > n_buffers)
-        return error_set(err, AR_RANGE, "%d buffers for a program with %d",
-                         n_buffers, p->n_slots);
-    for (uint32_t i = 1; i < p->g->n_nodes; i++) {
-        const node *n = &p->g->nodes[i];
-        if (!(op_table[n->op].flags & OP_LEAF) || n->op == OP_CONST) continue;
-        const place at = p->plan.places[ref_make(i, 0)];
-        if (at.slot < 0) continue; /* not used */
-        const size_t size =
-            ar_type_size(n->out[0].type, shape_count(&n->out[0].shape));
-        const buffer *b = &buffers[at.slot];
-        if (at.offset >= 0 && (size_t)at.offset <= b->size &&
-            size <= b->size - (size_t)at.offset)
-            continue;
-        return error_set(err, AR_RANGE, "\"%s\" lies outside its buffer",
-                         n->name ? n->name : "a leaf");
-    }
-    return AR_OK;
-}
-
 static void *resolve(const program *p, const buffer *buffers, int32_t slot,
                      int64_t offset) {
     unsigned char *base = slot == SLOT_BLOCK   ? p->block
@@ -267,7 +244,7 @@ static void run_step(program *p, cpu_step *s, const buffer *buffers) {
 
 static ar_status cpu_run(program *p, const buffer *buffers, int n_buffers,
                          ticket *out, ar_error *err) {
-    TRY(check_leaves(p, buffers, n_buffers, err));
+    TRY(leaves_check(&p->plan, buffers, n_buffers, err));
     for (uint32_t i = 0; i < p->plan.n_steps; i++)
         run_step(p, &p->steps[i], buffers);
     if (out) *out = 0;

@@ -32,7 +32,6 @@ struct program {
     cpu_step *steps;
     unsigned char *block, *constants, *work;
     size_t block_size, const_size, work_size;
-    int n_slots; /* buffers a run must bring */
 };
 
 /* Choose the kernel of a step whose call has shapes but no pointers yet. */
