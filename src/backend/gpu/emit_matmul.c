@@ -8,7 +8,9 @@ _Static_assert(ACT_BLOCK == (int)ACT8_BLOCK, "kernels/args.h: ACT_BLOCK");
 bool emit_levels(const struct matmul_attr *m, const gpu_tensor *w,
                  quant_form *form) {
     const bool whole = m->compute == AR_F32 || m->compute == AR_F64;
-    return m->act8 && whole && quant_form_of(w->type, form);
+    /* Blocks along the columns are read as numbers. */
+    const bool along = w->rank >= 2 && w->stride[w->rank - 2] == 1;
+    return m->act8 && whole && along && quant_form_of(w->type, form);
 }
 
 static int64_t levels_size(int64_t rows, int64_t K) {
