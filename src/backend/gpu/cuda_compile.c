@@ -1,4 +1,5 @@
 /* cuda_compile.c - from CUDA text to machine code, by the user's own NVRTC. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
