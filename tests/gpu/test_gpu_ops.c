@@ -1,5 +1,6 @@
-/* test_gpu_ops.c - every case of op_cases.def on the host driver against the
- * plain kernels of the CPU. */
+/* test_gpu_ops.c - every case of op_cases.def on the host driver, and on the
+ * OpenCL and CUDA devices that are there, against the plain kernels of the
+ * CPU. */
 #include "backend/backends.h"
 #include "backend/gpu/host_driver.h"
 #include "tests/op_cases.h"
@@ -16,7 +17,8 @@ static case_device open_device(const char *name, int index,
 
 /* 1 if a row is far from the reference.  What the device does not support has
  * no value to compare. */
-static int compare(const op_case *c, case_device on, case_device plain) {
+static int compare(const op_case *c, const char *name, case_device on,
+                   case_device plain) {
     op_case_program got, want;
     char text[CASE_TEXT];
     ar_error e = {0};
@@ -29,18 +31,18 @@ static int compare(const op_case *c, case_device on, case_device plain) {
     }
     assert_ok(op_case_open(&want, c, plain, AR_F32, false, err));
     assert_ok(op_case_run(&want, err));
-    const int far = op_case_count_far(&got, &want, 1, "gpu-host");
+    const int far = op_case_count_far(&got, &want, 1, name);
     op_case_close(&got);
     op_case_close(&want);
     return far > 0;
 }
 
-static void compare_all(int variant, int first, int step) {
+static void compare_all(const char *name, int index, int first, int step) {
     const case_device plain = open_device("cpu", 0, "reference");
-    const case_device on = open_device("gpu-host", variant, NULL);
+    const case_device on = open_device(name, index, NULL);
     int wrong = 0;
     for (int i = first; i < n_op_cases; i += step)
-        wrong += compare(&op_cases[i], on, plain);
+        wrong += compare(&op_cases[i], name, on, plain);
     on.b->close(on.d);
     plain.b->close(plain.d);
     assert_int_equal(wrong, 0);
@@ -48,10 +50,28 @@ static void compare_all(int variant, int first, int step) {
 
 void test_gpu_op_values(void **state) {
     (void)state;
-    compare_all(0, 0, 1);
+    compare_all("gpu-host", 0, 0, 1);
 }
 
 void test_gpu_op_values_discrete(void **state) {
     (void)state;
-    compare_all(HOST_DISCRETE | HOST_BACKWARD, 0, 1);
+    compare_all("gpu-host", HOST_DISCRETE | HOST_BACKWARD, 0, 1);
+}
+
+/* On the first device of a backend; nothing where there is none. */
+static void compare_if_there(const char *name) {
+    const backend *b = backend_find(name);
+    assert_non_null(b);
+    if (b->count() < 1) skip();
+    compare_all(name, 0, 0, 1);
+}
+
+void test_gpu_op_values_opencl(void **state) {
+    (void)state;
+    compare_if_there("opencl");
+}
+
+void test_gpu_op_values_cuda(void **state) {
+    (void)state;
+    compare_if_there("cuda");
 }

@@ -4,8 +4,8 @@
 
 #include "backend/gpu/cuda_library.h"
 #include "backend/gpu/gpu_driver.h"
+#include "backend/gpu/gpu_text.h"
 #include "backend/gpu/kernel_cache.h"
-#include "backend/gpu/lang/prelude.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -71,11 +71,11 @@ struct gpu_context {
 static ar_status check(const gpu_context *c, int rc, const char *what,
                        ar_error *err) {
     if (!rc) return AR_OK;
-    const char *text = NULL;
-    c->cu->error_text(rc, &text);
+    const char *reason = NULL;
+    c->cu->error_text(rc, &reason);
     return error_set(err, rc == CU_NOMEM ? AR_NOMEM : AR_DEVICE,
                      "%s: %s: %s (CUDA error %d)", c->info.name, what,
-                     text ? text : "unknown", rc);
+                     reason ? reason : "unknown", rc);
 }
 
 /* Any thread may call: the context is made current each time. */
@@ -296,14 +296,6 @@ static ar_status cuda_copy(gpu_context *c, gpu_address dst, gpu_address src,
 
 /* ---- kernels ---- */
 
-/* The text of one compilation: prelude, defines, parts. */
-static ar_status whole_text(const gpu_source *s, text *out, ar_error *err) {
-    if (s->defines) text_adds(out, s->defines);
-    text_adds(out, prelude_cuda);
-    for (const char *const *p = s->parts; *p; p++) text_adds(out, *p);
-    return text_status(out, err);
-}
-
 static void cache_key(const gpu_context *c, const char *source,
                       char key[SHA256_HEX]) {
     char versions[64];
@@ -348,7 +340,7 @@ static ar_status cuda_build(gpu_context *c, const gpu_source *source,
     m->c = c;
     snprintf(m->name, sizeof m->name, "%s", source->name);
     text t = {0};
-    ar_status s = whole_text(source, &t, err);
+    ar_status s = gpu_text_of(source, "cuda", &t, err);
     if (s == AR_OK) s = load_module(c, source->name, t.data, &m->module, err);
     text_close(&t);
     if (s != AR_OK) {
@@ -395,11 +387,11 @@ static ar_status cuda_launch(gpu_context *c, const gpu_launch *l,
     TRY(allow_shared(l->kernel, l->shared_size, err));
     gpu_address pointers[GPU_MAX_POINTERS];
     void *params[GPU_MAX_POINTERS + 1];
+    params[0] = (void *)l->args;
     for (int i = 0; i < l->n_pointers; i++) {
         pointers[i] = l->pointers[i];
-        params[i] = &pointers[i];
+        params[i + 1] = &pointers[i];
     }
-    params[l->n_pointers] = (void *)l->args;
     return check(c,
                  c->cu->launch(l->kernel->function, l->groups[0], l->groups[1],
                                l->groups[2], l->lanes, 1, 1, l->shared_size,

@@ -55,8 +55,8 @@ typedef struct gpu_source {
 
 enum { GPU_MAX_POINTERS = 16, GPU_MAX_ARGS = 768 };
 
-/* One launch: groups[0] * groups[1] * groups[2] groups of `lanes` lanes, the
- * kernel's pointers in order and its argument structure (bytes). */
+/* One launch: groups[0] * groups[1] * groups[2] groups of `lanes` lanes; the
+ * kernel's argument structure (bytes), then its pointers in order. */
 typedef struct gpu_launch {
     gpu_kernel *kernel;
     uint32_t groups[3];

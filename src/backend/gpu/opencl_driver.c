@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "backend/gpu/gpu_driver.h"
-#include "backend/gpu/lang/prelude.h"
+#include "backend/gpu/gpu_text.h"
 #include "base/dynlib.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 /* Numbers of cl.h. */
 enum {
@@ -267,23 +268,25 @@ static ar_status complaint(gpu_context *c, void *program, const char *name,
     return s;
 }
 
-static void *make_program(gpu_context *c, const gpu_source *s, int *rc) {
-    enum { MAX_PARTS = 16 };
-    const char *parts[MAX_PARTS];
-    unsigned n = 0;
-    if (s->defines) parts[n++] = s->defines;
-    parts[n++] = prelude_opencl;
-    for (const char *const *p = s->parts; *p && n < MAX_PARTS; p++)
-        parts[n++] = *p;
-    return cl.program_open(c->context, n, parts, NULL, rc);
+static ar_status make_program(gpu_context *c, const gpu_source *s, void **out,
+                              ar_error *err) {
+    text t = {0};
+    ar_status status = gpu_text_of(s, "opencl", &t, err);
+    if (status == AR_OK) {
+        int rc = 0;
+        const char *const parts[] = {t.data};
+        *out = cl.program_open(c->context, 1, parts, NULL, &rc);
+        status = check(c, rc, "taking kernels", err);
+    }
+    text_close(&t);
+    return status;
 }
 
 static ar_status cl_build(gpu_context *c, const gpu_source *s,
                           gpu_module **out, ar_error *err) {
     *out = NULL;
-    int rc = 0;
-    void *program = make_program(c, s, &rc);
-    TRY(check(c, rc, "taking kernels", err));
+    void *program = NULL;
+    TRY(make_program(c, s, &program, err));
     if (cl.program_build(program, 1, &c->device, "-cl-std=CL1.2", NULL, NULL)) {
         const ar_status bad = complaint(c, program, s->name, err);
         cl.program_close(program);
@@ -327,14 +330,13 @@ static ar_status cl_launch(gpu_context *c, const gpu_launch *l,
         return error_set(err, AR_UNSUPPORTED,
                          "%s: no shared memory of a size chosen at launch",
                          c->info.name);
+    TRY(check(c, cl.set_value(k, 0, l->args_size, l->args),
+              "setting an argument", err));
     for (int i = 0; i < l->n_pointers; i++)
         TRY(check(c,
-                  cl.set_pointer(k, (unsigned)i,
+                  cl.set_pointer(k, (unsigned)i + 1,
                                  (const void *)(uintptr_t)l->pointers[i]),
                   "setting an argument", err));
-    TRY(check(c,
-              cl.set_value(k, (unsigned)l->n_pointers, l->args_size, l->args),
-              "setting an argument", err));
     const size_t local[3] = {l->lanes, 1, 1};
     const size_t global[3] = {(size_t)l->groups[0] * l->lanes, l->groups[1],
                               l->groups[2]};
