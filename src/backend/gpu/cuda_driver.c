@@ -62,7 +62,7 @@ struct gpu_context {
     void *context, *stream, *events[2];
     void *stage[2], *stage_free[2]; /* pinned halves; when each is free again */
     int stage_next;
-    int device, capability;
+    int device;
     gpu_info info;
     gpu_module *modules;
     pinned *imports;
@@ -106,8 +106,9 @@ static void fill_info(gpu_context *c) {
     gpu_info *i = &c->info;
     size_t total = 0;
     c->cu->device_name(i->name, sizeof i->name, c->device);
-    c->capability = 10 * attribute(c, CU_MAJOR) + attribute(c, CU_MINOR);
-    snprintf(i->arch, sizeof i->arch, "sm_%d", c->capability);
+    i->lang = GPU_CUDA;
+    i->capability = 10 * attribute(c, CU_MAJOR) + attribute(c, CU_MINOR);
+    snprintf(i->arch, sizeof i->arch, "sm_%d", c->info.capability);
     c->cu->memory_info(&i->memory, &total);
     i->shared_size = (size_t)attribute(c, CU_SHARED_MAX);
     i->units = attribute(c, CU_UNITS);
@@ -177,9 +178,9 @@ static ar_status cuda_open(int index, gpu_context **out, ar_error *err) {
     if (s == AR_OK) s = make_stream(c, err);
     if (s == AR_OK) {
         fill_info(c);
-        if (c->capability < CU_ATTRIBUTE_OLDEST)
+        if (c->info.capability < CU_ATTRIBUTE_OLDEST)
             s = error_set(err, AR_UNSUPPORTED, "%s: sm_%d is too old",
-                          c->info.name, c->capability);
+                          c->info.name, c->info.capability);
     }
     if (s != AR_OK)
         cuda_close(c);
@@ -323,7 +324,7 @@ static ar_status load_module(gpu_context *c, const char *name,
         if (!rc) return AR_OK;
         kernel_cache_drop(key);
     }
-    TRY(cuda_compile(name, source, c->capability, &image, &size, err));
+    TRY(cuda_compile(name, source, c->info.capability, &image, &size, err));
     const ar_status s =
         check(c, c->cu->module_load(module, image), "loading kernels", err);
     if (s == AR_OK) kernel_cache_put(key, image, size);

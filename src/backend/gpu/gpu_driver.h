@@ -33,6 +33,8 @@ typedef uint64_t gpu_address; /* 0 = none */
 enum gpu_lang { GPU_CUDA, GPU_OPENCL, GPU_METAL, GPU_HOST };
 
 typedef struct gpu_info {
+    enum gpu_lang lang;
+    int capability;     /* CUDA: 10 * major + minor; else 0 */
     char name[96];      /* "NVIDIA H100 80GB HBM3" */
     char arch[32];      /* what kernels are compiled for: "sm_90a" */
     size_t memory;      /* bytes that are free; 0 = unknown */

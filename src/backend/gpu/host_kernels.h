@@ -28,6 +28,7 @@ typedef struct host_kernel {
 } host_kernel;
 
 #define KERNEL(name, ...) extern const host_kernel gpu_host_##name;
+#define CUDA_KERNEL(...)
 #include "backend/gpu/gpu_kernels.def"
 #undef KERNEL
 

@@ -161,6 +161,7 @@ static void fill_info(gpu_context *c) {
     snprintf(i->arch, sizeof i->arch, "opencl");
     i->memory = (size_t)memory;
     i->shared_size = (size_t)shared;
+    i->lang = GPU_OPENCL;
     i->units = (int)units;
     i->group_max = (int)group;
     i->subgroup = 1;
