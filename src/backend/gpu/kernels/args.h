@@ -157,6 +157,12 @@ typedef struct mma16_args {
     I32 has_bias, pad;
 } mma16_args;
 
+/* The same with w in blocks, row_bytes from row to row, and x as levels. */
+typedef struct rows8_args {
+    I64 M, N, K, ldy, row_bytes;
+    I32 has_bias, pad;
+} rows8_args;
+
 /* Rows of K, ldx apart, n pieces of 8. */
 typedef struct halves_args {
     I64 n, K, ldx;
