@@ -105,7 +105,8 @@ int main(int argc, char **argv) {
     if (opened) return opened;
     for (const gpu_text *t = gpu_texts; t->name; t++) {
         const char *end = strrchr(t->name, '.');
-        if (!end || strcmp(end, ".cl") != 0) continue;
+        if (!end || (strcmp(end, ".cl") != 0 && !(cuda && !strcmp(end, ".cu"))))
+            continue;
         n++;
         failed += whole_text(argv[1], t->name, &code) ||
                   (cuda ? compile_one(&c, argv[2], t->name, code.data)

@@ -5,6 +5,7 @@
 #include "backend/op_bench.h"
 #include "core/backend.h"
 
-extern const backend backend_cpu, backend_gpu_host, backend_null;
+extern const backend backend_cpu, backend_cuda, backend_opencl;
+extern const backend backend_gpu_host, backend_null;
 
 #endif

@@ -1,5 +1,6 @@
-/* test_gpu_ops.c - every case of op_cases.def on the host driver against the
- * plain kernels of the CPU. */
+/* test_gpu_ops.c - every case of op_cases.def on the host driver, and on the
+ * OpenCL and CUDA devices that are there, against the plain kernels of the
+ * CPU. */
 #include <time.h>
 
 #include "backend/backends.h"
@@ -18,8 +19,8 @@ static case_device open_device(const char *name, int index,
 }
 
 /* 1 if a row is far from the reference, or not computed at all. */
-static int compare(const op_case *c, case_device on, case_device plain,
-                   double wider) {
+static int compare(const op_case *c, const char *name, case_device on,
+                   case_device plain, double wider) {
     op_case_program got, want;
     char text[CASE_TEXT];
     ar_error e = {0};
@@ -31,19 +32,20 @@ static int compare(const op_case *c, case_device on, case_device plain,
     }
     assert_ok(op_case_open(&want, c, plain, AR_F32, false, err));
     assert_ok(op_case_run(&want, err));
-    const int far = op_case_count_far(&got, &want, wider, "gpu-host");
+    const int far = op_case_count_far(&got, &want, wider, name);
     op_case_close(&got);
     op_case_close(&want);
     return far > 0;
 }
 
 /* Every step-th case from `first` on. */
-static void compare_some(int variant, int first, int step, double wider) {
+static void compare_some(const char *name, int variant, int first, int step,
+                         double wider) {
     const case_device plain = open_device("cpu", 0, "reference");
-    const case_device on = open_device("gpu-host", variant, NULL);
+    const case_device on = open_device(name, variant, NULL);
     int wrong = 0;
     for (int i = first; i < n_op_cases; i += step)
-        wrong += compare(&op_cases[i], on, plain, wider);
+        wrong += compare(&op_cases[i], name, on, plain, wider);
     on.b->close(on.d);
     plain.b->close(plain.d);
     assert_int_equal(wrong, 0);
@@ -51,19 +53,19 @@ static void compare_some(int variant, int first, int step, double wider) {
 
 void test_gpu_op_values(void **state) {
     (void)state;
-    compare_some(0, 0, 1, 1);
+    compare_some("gpu-host", 0, 0, 1, 1);
 }
 
 /* Memory of its own, and the lanes of a group in another order. */
 void test_gpu_op_values_discrete(void **state) {
     (void)state;
-    compare_some(HOST_DISCRETE | HOST_BACKWARD, 0, 1, 1);
+    compare_some("gpu-host", HOST_DISCRETE | HOST_BACKWARD, 0, 1, 1);
 }
 
 /* Pairs of floats instead of doubles. */
 void test_gpu_op_values_narrow(void **state) {
     (void)state;
-    compare_some(HOST_NARROW, 0, 1, 1);
+    compare_some("gpu-host", HOST_NARROW, 0, 1, 1);
 }
 
 /* Lanes as threads, for the thread sanitizer: another share of the cases each
@@ -73,7 +75,7 @@ void test_gpu_op_values_threads(void **state) {
     enum { SHARES = 16, DAY = 86400 };
     const int share = (int)(time(NULL) / DAY % SHARES);
     print_message("share %d of %d\n", share, SHARES);
-    compare_some(HOST_THREADS, share, SHARES, 1);
+    compare_some("gpu-host", HOST_THREADS, share, SHARES, 1);
 }
 
 /* Every op that computes is supported, whatever the type of its weights. */
@@ -117,4 +119,23 @@ void test_gpu_refuses(void **state) {
     device *d;
     assert_fails(AR_RANGE, "no such device",
                  on.b->open(HOST_VARIANTS, NULL, &d, err));
+}
+
+/* On the first device of a backend; nothing where there is none. */
+static void compare_if_there(const char *name) {
+    const backend *b = backend_find(name);
+    assert_non_null(b);
+    if (b->count() < 1) skip();
+    /* OpenCL allows its functions an error of several units. */
+    compare_some(name, 0, 0, 1, 4);
+}
+
+void test_gpu_op_values_opencl(void **state) {
+    (void)state;
+    compare_if_there("opencl");
+}
+
+void test_gpu_op_values_cuda(void **state) {
+    (void)state;
+    compare_if_there("cuda");
 }

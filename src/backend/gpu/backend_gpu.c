@@ -159,5 +159,7 @@ static void gpu_profile(device *d, bool on, op_time *times) {
     };
 
 /* backends.h declares them: this folder does not include it */
-extern const backend backend_gpu_host;
+extern const backend backend_cuda, backend_opencl, backend_gpu_host;
 GPU_BACKEND(gpu_host, "gpu-host", gpu_host)
+GPU_BACKEND(cuda, "cuda", gpu_cuda)
+GPU_BACKEND(opencl, "opencl", gpu_opencl)

@@ -25,7 +25,7 @@ struct device {
 /* A launch of a program, its operands not yet at an address. */
 typedef struct gpu_part {
     enum gpu_kernel_id kernel;
-    uint32_t groups[3], lanes;
+    uint32_t groups[3], lanes, shared_size;
     int n_pointers;
     struct {
         int32_t slot;

@@ -66,6 +66,10 @@ void gpu_emit(gpu_list *l, enum gpu_kernel_id k, const uint32_t groups[3],
               uint32_t lanes, gpu_pointers p, const void *args,
               size_t args_size);
 
+/* Bytes of shared memory that the launch added last needs beyond what its text
+ * declares. */
+void gpu_need_shared(gpu_list *l, uint32_t size);
+
 typedef struct gpu_op {
     enum op_id op;
     const char *name; /* for `arcane devices` and profiles */

@@ -76,3 +76,7 @@ void gpu_emit(gpu_list *l, enum gpu_kernel_id k, const uint32_t groups[3],
     if (gpu_kernel_get(l->device, k, &built, &l->error) == AR_OK)
         l->parts[l->n_parts++] = part;
 }
+
+void gpu_need_shared(gpu_list *l, uint32_t size) {
+    if (l->error.code == AR_OK) l->parts[l->n_parts - 1].shared_size = size;
+}

@@ -33,6 +33,8 @@ typedef uint64_t gpu_address; /* 0 = none */
 enum gpu_lang { GPU_CUDA, GPU_OPENCL, GPU_METAL, GPU_HOST };
 
 typedef struct gpu_info {
+    enum gpu_lang lang;
+    int capability;     /* CUDA: 10 * major + minor; else 0 */
     char name[96];      /* "NVIDIA H100 80GB HBM3" */
     char arch[32];      /* what kernels are compiled for: "sm_90a" */
     size_t memory;      /* bytes that are free; 0 = unknown */
@@ -55,8 +57,8 @@ typedef struct gpu_source {
 
 enum { GPU_MAX_POINTERS = 16, GPU_MAX_ARGS = 768 };
 
-/* One launch: groups[0] * groups[1] * groups[2] groups of `lanes` lanes, the
- * kernel's pointers in order and its argument structure (bytes). */
+/* One launch: groups[0] * groups[1] * groups[2] groups of `lanes` lanes; the
+ * kernel's argument structure (bytes), then its pointers in order. */
 typedef struct gpu_launch {
     gpu_kernel *kernel;
     uint32_t groups[3];

@@ -169,6 +169,7 @@ static ar_status launch_parts(const program *p, size_t first, size_t end,
             .kernel = d->kernels[part->kernel],
             .groups = {part->groups[0], part->groups[1], part->groups[2]},
             .lanes = part->lanes,
+            .shared_size = part->shared_size,
             .n_pointers = part->n_pointers,
             .args = part->args,
             .args_size = part->args_size};

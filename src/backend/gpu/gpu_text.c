@@ -2,6 +2,7 @@
 #include "backend/gpu/gpu_text.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -57,4 +58,14 @@ ar_status gpu_text_expand(const char *name, struct text *out, ar_error *err) {
         stack[++depth].at = found;
     }
     return AR_OK;
+}
+
+ar_status gpu_text_of(const gpu_source *s, const char *lang, struct text *out,
+                      ar_error *err) {
+    char prelude[NAME_SIZE];
+    snprintf(prelude, sizeof prelude, "backend/gpu/lang/%s.h", lang);
+    if (s->defines) text_adds(out, s->defines);
+    TRY(gpu_text_expand(prelude, out, err));
+    for (const char *const *p = s->parts; *p; p++) text_adds(out, *p);
+    return text_status(out, err);
 }

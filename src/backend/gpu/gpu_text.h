@@ -5,6 +5,7 @@
 #define GPU_TEXT_H
 
 #include "arcane/status.h"
+#include "backend/gpu/gpu_driver.h"
 
 struct text;
 
@@ -22,5 +23,10 @@ const char *gpu_text_find(const char *name);
  * that compilers without folders can take it.  AR_RANGE for a file that is
  * missing, or for includes deeper than 8. */
 ar_status gpu_text_expand(const char *name, struct text *out, ar_error *err);
+
+/* All that a compiler is to see of a source: its defines, the prelude of a
+ * language ("cuda") and its parts. */
+ar_status gpu_text_of(const gpu_source *s, const char *lang, struct text *out,
+                      ar_error *err);
 
 #endif

@@ -20,12 +20,14 @@ struct gpu_kernel {
 
 static const gpu_kernel kernels[] = {
 #define KERNEL(name, ...) {#name, &gpu_host_##name},
+#define CUDA_KERNEL(...)
 #include "backend/gpu/gpu_kernels.def"
 #undef KERNEL
 };
 #ifdef GPU_NARROW
 static const gpu_kernel narrow_kernels[] = {
 #define KERNEL(name, ...) {#name, &gpu_narrow_##name},
+#define CUDA_KERNEL(...)
 #include "backend/gpu/gpu_kernels.def"
 #undef KERNEL
 };
@@ -88,7 +90,8 @@ static ar_status host_open(int index, gpu_context **out, ar_error *err) {
 }
 
 static void host_info(const gpu_context *c, gpu_info *out) {
-    *out = (gpu_info){.arch = "c11",
+    *out = (gpu_info){.lang = GPU_HOST,
+                      .arch = "c11",
                       .memory = mem_available(),
                       .shared_size = HOST_SHARED_SIZE,
                       .units = pool_processors(),

@@ -30,6 +30,7 @@ typedef struct host_kernel {
 /* gpu_narrow_: compiled without doubles. */
 #define KERNEL(name, ...)                                                      \
     extern const host_kernel gpu_host_##name, gpu_narrow_##name;
+#define CUDA_KERNEL(...)
 #include "backend/gpu/gpu_kernels.def"
 #undef KERNEL
 

@@ -151,6 +151,23 @@ typedef struct matmul_args {
     I32 compute, has_bias, group, minima;
 } matmul_args;
 
+/* y [M, N] = x [M, K] times w [N, K] turned + bias; rows ld elements apart. */
+typedef struct mma16_args {
+    I64 M, N, K, ldx, ldw, ldy;
+    I32 has_bias, pad;
+} mma16_args;
+
+/* The same with w in blocks, row_bytes from row to row, and x as levels. */
+typedef struct rows8_args {
+    I64 M, N, K, ldy, row_bytes;
+    I32 has_bias, pad;
+} rows8_args;
+
+/* Rows of K, ldx apart, n pieces of 8. */
+typedef struct halves_args {
+    I64 n, K, ldx;
+} halves_args;
+
 /* Rows of K, n pieces of ACT_BLOCK of them: to I8 levels and F32 scales. */
 enum { ACT_BLOCK = 32 };
 typedef struct act8_args {
