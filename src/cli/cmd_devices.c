@@ -40,18 +40,22 @@ typedef struct measured {
     double flops, bandwidth; /* 0 = not measured */
 } measured;
 
-static ar_status measure_cpu(const devices_args *a, measured *out,
-                             ar_error *err) {
-    const backend *b = backend_find("cpu");
+/* One device: what it is, and what it can do unless that is not wanted. */
+static ar_status measure(const backend *b, int index, const devices_args *a,
+                         measured *out, ar_error *err) {
     const device_options o = {.n_threads = thread_count(a->threads)};
     device *d = NULL;
-    TRY(b->open(0, &o, &d, err));
+    TRY(b->open(index, &o, &d, err));
     b->caps(d, &out->caps);
     const ar_status s =
         a->quick ? AR_OK : b->measure(d, &out->flops, &out->bandwidth, err);
     b->close(d);
     return s;
 }
+
+/* Other processors, by name; gpu-host imitates one, and is not measured. */
+static const char *const others[] = {"cuda", "opencl"};
+enum { N_OTHERS = sizeof others / sizeof *others };
 
 static bool usable(const cpu_kernels *k) {
     for (const cpu_kernels *const *u = cpu_kernels_usable(); *u; u++)
@@ -74,7 +78,7 @@ static void print_tables(void) {
          "hardware; never run");
 }
 
-static ar_status print_object(const measured *m, ar_error *err) {
+static json_t *tables_object(void) {
     json_t *tables = json_array();
     const cpu_kernels *best = cpu_kernels_find(NULL);
     for (const cpu_kernels *const *k = cpu_kernels_all(); *k; k++)
@@ -83,24 +87,59 @@ static ar_status print_object(const measured *m, ar_error *err) {
                               (*k)->isa, "tier", (*k)->tier, "usable",
                               usable(*k), "in_use", *k == best, "gemm_rows",
                               (*k)->gemm.mr, "gemm_columns", (*k)->gemm.nr));
-    return print_json(json_pack("{s:[{s:s, s:s, s:i, s:f, s:f, s:o}]}",
-                                "devices", "name", "cpu", "text", m->caps.name,
-                                "processors", pool_processors(), "gflops",
-                                m->flops / 1e9, "gb_per_s", m->bandwidth / 1e9,
-                                "kernels", tables),
-                      err);
+    return tables;
+}
+
+static json_t *device_object(const char *name, int index, const measured *m) {
+    return json_pack("{s:s, s:i, s:s, s:I, s:f, s:f}", "name", name, "index",
+                     index, "text", m->caps.name, "memory",
+                     (json_int_t)m->caps.memory, "gflops", m->flops / 1e9,
+                     "gb_per_s", m->bandwidth / 1e9);
+}
+
+static void print_device(const measured *m) {
+    puts(m->caps.name);
+    if (m->flops > 0)
+        printf("  measured: %.0f GFLOP/s in f32 products, %.1f GB/s read from "
+               "memory\n",
+               m->flops / 1e9, m->bandwidth / 1e9);
+}
+
+/* The devices of one backend; a word about why there is none. */
+static void show_others(const char *name, const devices_args *a, json_t *list) {
+    const backend *b = backend_find(name);
+    const int n = b->count();
+    for (int i = 0; i < (n ? n : 1); i++) {
+        measured m = {0};
+        ar_error why = {0};
+        const ar_status s = measure(b, i, a, &m, &why);
+        if (list && s == AR_OK)
+            json_array_append_new(list, device_object(name, i, &m));
+        else if (!list && s == AR_OK)
+            print_device(&m);
+        else if (!list)
+            printf("%s: %s\n", name, why.message);
+    }
+}
+
+static ar_status print_object(const measured *m, const devices_args *a,
+                              ar_error *err) {
+    json_t *cpu = device_object("cpu", 0, m), *list = json_array();
+    json_object_set_new(cpu, "processors", json_integer(pool_processors()));
+    json_object_set_new(cpu, "kernels", tables_object());
+    json_array_append_new(list, cpu);
+    for (int i = 0; i < N_OTHERS; i++) show_others(others[i], a, list);
+    return print_json(json_pack("{s:o}", "devices", list), err);
 }
 
 static ar_status run(const void *parsed, ar_error *err) {
     const devices_args *a = parsed;
     measured m = {0};
-    TRY(measure_cpu(a, &m, err));
-    if (a->json) return print_object(&m, err);
-    printf("%s, %d processors\n", m.caps.name, pool_processors());
-    if (m.flops > 0)
-        printf("  measured: %.0f GFLOP/s in f32 products, %.1f GB/s read from "
-               "memory\n",
-               m.flops / 1e9, m.bandwidth / 1e9);
+    TRY(measure(backend_find("cpu"), 0, a, &m, err));
+    if (a->json) return print_object(&m, a, err);
+    print_device(&m);
+    for (int i = 0; i < N_OTHERS; i++) show_others(others[i], a, NULL);
+    puts("gpu-host: kernels of GPUs on this processor, to test them");
     puts("null: plans and counts, computes nothing (arcane plan)");
     print_tables();
     if (!a->slots) return AR_OK;

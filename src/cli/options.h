@@ -23,8 +23,9 @@ typedef struct device_args {
      false,                                                                    \
      offsetof(args, on.device),                                                \
      "NAME",                                                                   \
-     "cpu, reference (plain kernels) or reference-f64 (the same in double); "  \
-     "default cpu"},                                                           \
+     "cpu, cuda, opencl (cuda:1 is the second), gpu-host (kernels of GPUs on " \
+     "this processor), reference (plain kernels) or reference-f64 (the same "  \
+     "in double); default cpu"},                                               \
         {"--kernels",                                                          \
          NULL,                                                                 \
          CLI_TEXT,                                                             \
