@@ -89,7 +89,8 @@ rule_number rule_int(int64_t n) {
 
 rule_number rule_real(double x) {
     rule_number r;
-    snprintf(r.s, sizeof r.s, "%.6g", x);
+    const bool whole = x == floor(x) && fabs(x) < 1e20;
+    snprintf(r.s, sizeof r.s, whole ? "%.0f" : "%.6g", x);
     return r;
 }
 

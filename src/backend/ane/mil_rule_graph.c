@@ -253,3 +253,10 @@ void rule_batch_broadcast(rule_call *c) {
              small->name ? small->name : "a constant",
              rule_int(a < b ? b : a).s, NULL);
 }
+
+void rule_no_interleave(rule_call *c) {
+    if (!rule_arg(c, "interleave"))
+        rule_hit(c, c->op->place, rule_name(c), NULL);
+}
+
+void rule_says_eps(rule_call *c) { hit_if(c, rule_arg(c, "eps") != NULL); }

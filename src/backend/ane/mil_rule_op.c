@@ -226,6 +226,11 @@ void rule_channel_pad(rule_call *c) {
     }
 }
 
+void rule_matrix_pad(rule_call *c) {
+    const mil_type *p = type_of(c, "pad");
+    if (p && p->rank > 1) rule_hit(c, c->op->place, rule_name(c), NULL);
+}
+
 void rule_mirror_pad(rule_call *c) {
     const mil_literal *m = mil_constant(c->f, mil_find_ref(c->op, "mode"));
     if (c->limits->texture || !m || rule_says(c, "mode", "constant")) return;
@@ -260,11 +265,20 @@ void rule_whole_numbers(rule_call *c) {
                  mil_dtype_name(x->dtype), NULL);
 }
 
-void rule_cast_type(rule_call *c) {
-    static const char *const words[] = {"int32", "int4", "uint4"};
+static void hit_cast(rule_call *c, const char *const words[3]) {
     for (int i = 0; i < 3; i++)
         if (rule_says(c, "dtype", words[i]))
             rule_hit(c, c->op->place, rule_name(c), words[i], NULL);
+}
+
+void rule_cast_type(rule_call *c) {
+    static const char *const refused[] = {"int32", "int4", "uint4"};
+    hit_cast(c, refused);
+}
+
+void rule_odd_cast(rule_call *c) {
+    static const char *const compiled[] = {"uint8", "int16", "uint16"};
+    hit_cast(c, compiled);
 }
 
 void rule_float_cast(rule_call *c) {

@@ -66,6 +66,14 @@ void rule_vector_palette(rule_call *c) {
         rule_hit(c, c->op->place, rule_name(c), NULL);
 }
 
+void rule_affine_in_parentheses(rule_call *c) {
+    if (c->op->n_args) hit_op(c);
+}
+
+void rule_blocks_in_brackets(rule_call *c) {
+    if (!c->op->n_args) hit_op(c);
+}
+
 /* ---- places in files ---- */
 
 void rule_odd_offset(rule_call *c) {
