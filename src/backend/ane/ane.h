@@ -1,0 +1,9 @@
+/* ane.h - what the program's commands use of the Neural Engine. */
+#ifndef ANE_ANE_H
+#define ANE_ANE_H
+
+#include "backend/ane/ane_chip.h"
+#include "backend/ane/mil.h"
+#include "backend/ane/mil_verify.h"
+
+#endif
