@@ -55,7 +55,7 @@ def value(op, key, v, args):
         v.val = N.integers(lo, hi, shape)
     else:
         x = N.standard_normal(shape) * (1 if op in ("asin", "acos", "atanh", "exp") else 2)
-        if op in POSITIVE or key in ("variance", "scale") or (op == "reduce_prod"):
+        if op in POSITIVE or (op == "cast" and args["dtype"].val[0] == "u") or key in ("variance", "scale") or (op == "reduce_prod"):
             x = np.abs(x) + 0.25
         if op in ("asin", "acos", "atanh"):
             x = np.tanh(x) * 0.95
@@ -255,7 +255,7 @@ def scatter(a):
     ax %= y.ndim
     up = np.moveaxis(up.reshape(y.shape[:ax] + (ix.size,) + y.shape[ax + 1:]), ax, 0)
     z = np.moveaxis(y, ax, 0)
-    np.add.at(z, ix.reshape(-1), up)
+    scatter_mode(a, "mode", z, ix.reshape(-1), up)
     return y
 
 
@@ -264,13 +264,13 @@ def scatter_along(a):
     ax = int(get(a, "axis", 0)) % y.ndim
     grid = list(np.indices(ix.shape))
     grid[ax] = ix
-    np.add.at(y, tuple(grid), a["updates"])
+    scatter_mode(a, "mode", y, tuple(grid), a["updates"])
     return y
 
 
 def scatter_nd(a):
     y = a["data"].copy()
-    np.add.at(y, tuple(np.moveaxis(a["indices"], -1, 0)), a["updates"])
+    scatter_mode(a, "mode", y, tuple(np.moveaxis(a["indices"], -1, 0)), a["updates"])
     return y
 
 
@@ -415,6 +415,145 @@ def literal(v):
     return f"{kind}([{','.join(words)}])" if v.shape else f"{kind}({words[0]})"
 
 
+# ---- beyond the makers of mil_types ----
+
+def scatter_mode(args, key, y, at, up):
+    f = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "max": np.maximum, "min": np.minimum}.get(get(args, "mode", "add"))
+    if f is None:
+        y[at] = up
+    else:
+        f.at(y, at, up)
+
+
+def more_args(op, opset, args):
+    """Attributes that mil_types does not vary."""
+    if op.startswith("scatter"):
+        args["mode"] = T.text(R.choice("add sub mul div max min update".split()))
+    if op == "pad" and R.random() < 0.6:
+        x = args["x"]
+        n = R.randint(1, min(2, len(x.shape)))
+        last = x.shape[-n:]
+        args["pad"] = T.i32(*[R.randint(0, max(0, min(2, last[i // 2] - 1))) for i in range(2 * n)])
+        args["mode"] = T.text(R.choice(["reflect", "replicate"]))
+    if op == "pad" and get(args, "mode", None) is not None and args["mode"].val == "constant":
+        args["constant_val"] = T.c(args["x"].kind, 0.5)
+    if op == "slice_by_index" and R.random() < 0.4:
+        d = args["x"].shape
+        args["begin"], args["end"] = T.i32(*[n - 1 for n in d]), T.i32(*[0 for n in d])
+        args["stride"] = T.i32(*[R.choice([-1, -2]) for _ in d])
+        for k in ("begin_mask", "end_mask", "squeeze_mask"):
+            args.pop(k, None)
+        args["end_mask"] = T.c("bool", [n == 1 or R.random() < 0.5 for n in d])
+    if op == "cumsum":
+        args["exclusive"], args["reverse"] = T.flag(R.random() < 0.5), T.flag(R.random() < 0.5)
+    if op == "band_part":
+        args["lower"], args["upper"] = T.one(R.randint(-1, 2)), T.one(R.randint(-1, 2))
+    if op == "upsample_bilinear":
+        args["scale_factor_height"], args["scale_factor_width"] = T.c("fp32", R.choice([2.0, 3.0])), T.c("fp32", 2.0)
+        args["align_corners"] = T.flag(R.random() < 0.5)
+    if op in ("clip", "leaky_relu", "elu", "linear_activation") and "alpha" in args and R.random() < 0.5 and args["x"].kind == "fp32":
+        args["alpha"] = T.c("fp32", R.choice([-0.25, 0.125]))
+    if op == "gather" and opset >= 16 and R.random() < 0.4:
+        b, n = R.randint(1, 3), R.randint(2, 4)
+        args = {"x": T.x("fp32", b, n, R.randint(1, 3)), "indices": T.x("int32", b, R.randint(1, 3)), "axis": T.one(1), "batch_dims": T.one(1)}
+    return args
+
+
+def reduced(op, a):
+    x, ax = a["x"].astype(np.float64), tuple(int(i) for i in a["axes"]) if "axes" in a else None
+    keep = {"axis": ax, "keepdims": bool(get(a, "keep_dims", False))}
+    top = x.max(axis=ax, keepdims=True)
+    return {
+        "l1_norm": lambda: np.abs(x).sum(**keep), "l2_norm": lambda: np.sqrt((x * x).sum(**keep)), "log_sum": lambda: np.log(x.sum(**keep)),
+        "log_sum_exp": lambda: np.log(np.exp(x - top).sum(**keep)) + top.reshape(x.sum(**keep).shape), "max": lambda: x.max(**keep),
+        "mean": lambda: x.mean(**keep), "min": lambda: x.min(**keep), "prod": lambda: x.prod(**keep), "sum": lambda: x.sum(**keep),
+        "sum_square": lambda: (x * x).sum(**keep)}[op[7:]]()
+
+
+for name in "l1_norm l2_norm log_sum log_sum_exp max mean min prod sum sum_square".split():
+    REFS["reduce_" + name] = lambda a, op="reduce_" + name: reduced(op, a)
+
+
+def gather(a):
+    if int(get(a, "batch_dims", 0)):
+        return np.stack([x[i] for x, i in zip(a["x"], a["indices"])])
+    return np.take(a["x"], a["indices"], axis=int(get(a, "axis", 0)))
+
+
+REFS["gather"] = gather
+REFS["flatten2d"] = lambda a: a["x"].reshape(int(np.prod(a["x"].shape[:int(get(a, "axis", 1))])), -1)
+
+
+def layer():
+    """A transformer's layer of the kind that projects emit: [1, C, 1, S], RMS norm by powers, 1x1 convolutions, heads by reshape and
+    transpose, causal mask as a constant, gated feed-forward."""
+    C, S, H, FF = 16, 8, 2, 24
+    D = C // H
+    W = {n: (N.standard_normal(sh) * 0.3).astype(np.float16).astype(np.float32)
+         for n, sh in dict(wq=(C, C, 1, 1), wk=(C, C, 1, 1), wv=(C, C, 1, 1), wo=(C, C, 1, 1), w1=(FF, C, 1, 1), w3=(FF, C, 1, 1), w2=(C, FF, 1, 1),
+                           n1=(1, C, 1, 1), n2=(1, C, 1, 1)).items()}
+    W["mask"] = np.where(np.tril(np.ones((S, S))) > 0, 0.0, -1e4).astype(np.float32).reshape(1, 1, S, S)
+    x = N.standard_normal((1, C, 1, S)).astype(np.float16).astype(np.float32)
+    lines = []
+    t = lambda *s: f"tensor<fp16,[{','.join(map(str, s))}]>"
+    X, HS = t(1, C, 1, S), t(1, H, S, D)
+
+    def say(kind, name, text):
+        lines.append(f"{kind} {name}={text};")
+
+    for n, v in W.items():
+        say(t(*v.shape), n, f"const()[name=string(\"{n}\"),val={t(*v.shape)}([{','.join(f'{e:.9g}' for e in v.flatten())}])]")
+
+    def norm(src, weight, out):
+        say(X, out + "q", f"mul(x={src},y={src})")
+        say(t(1, 1, 1, S), out + "m", f"reduce_mean(axes=tensor<int32,[1]>([1]),keep_dims=bool(true),x={out}q)")
+        say(t(1, 1, 1, S), out + "e", f"add(x={out}m,y=fp16(0.00001))")
+        say(t(1, 1, 1, S), out + "r", f"pow(x={out}e,y=fp16(-0.5))")
+        say(X, out + "n", f"mul(x={src},y={out}r)")
+        say(X, out, f"mul(x={out}n,y={weight})")
+
+    def conv(src, weight, out, n):
+        say(t(1, n, 1, S), out, f"conv(dilations=tensor<int32,[2]>([1,1]),groups=int32(1),pad=tensor<int32,[4]>([0,0,0,0]),pad_type=string(\"valid\"),"
+                                f"strides=tensor<int32,[2]>([1,1]),weight={weight},x={src})")
+
+    norm("x", "n1", "h")
+    for n in "qkv":
+        conv("h", "w" + n, n, C)
+        say(t(1, H, D, S), n + "4", f"reshape(shape=tensor<int32,[4]>([1,{H},{D},{S}]),x={n})")
+        say(HS, n + "t", f"transpose(perm=tensor<int32,[4]>([0,1,3,2]),x={n}4)")
+    say(t(1, H, S, S), "s0", "matmul(transpose_x=bool(false),transpose_y=bool(true),x=qt,y=kt)")
+    say(t(1, H, S, S), "s1", f"mul(x=s0,y=fp16({np.float16(D ** -0.5):.9g}))")
+    say(t(1, H, S, S), "s2", "add(x=s1,y=mask)")
+    say(t(1, H, S, S), "p", "softmax(axis=int32(-1),x=s2)")
+    say(HS, "a", "matmul(transpose_x=bool(false),transpose_y=bool(false),x=p,y=vt)")
+    say(t(1, H, D, S), "at", "transpose(perm=tensor<int32,[4]>([0,1,3,2]),x=a)")
+    say(X, "ar", f"reshape(shape=tensor<int32,[4]>([1,{C},1,{S}]),x=at)")
+    conv("ar", "wo", "o", C)
+    say(X, "x2", "add(x=x,y=o)")
+    norm("x2", "n2", "g")
+    conv("g", "w1", "f1", FF)
+    conv("g", "w3", "f3", FF)
+    say(t(1, FF, 1, S), "fs", "sigmoid(x=f1)")
+    say(t(1, FF, 1, S), "fa", "mul(x=f1,y=fs)")
+    say(t(1, FF, 1, S), "fb", "mul(x=fa,y=f3)")
+    conv("fb", "w2", "f2", C)
+    say(X, "y0", "add(x=x2,y=f2)")
+
+    w = {n: v.astype(np.float64).reshape(v.shape[0], -1) for n, v in W.items()}
+    z = x[0, :, 0].astype(np.float64)
+    rms = lambda v, g: v / np.sqrt((v * v).mean(0) + 1e-5) * g.reshape(-1, 1)
+    h = rms(z, w["n1"])
+    q, k, v = ((w["w" + n] @ h).reshape(H, D, S) for n in "qkv")
+    s = np.einsum("hds,hdt->hst", q, k) / math.sqrt(D) + W["mask"][0]
+    p = np.exp(s - s.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    z = z + w["wo"] @ np.einsum("hst,hdt->hds", p, v).reshape(C, S)
+    h = rms(z, w["n2"])
+    f = w["w1"] @ h
+    z = z + w["w2"] @ (f / (1 + np.exp(-f)) * (w["w3"] @ h))
+    return f"func layer<ios18>({X} x){{{''.join(lines)}}}->(y0);", pack("fp16", x) + pack("fp16", z.reshape(1, C, 1, S))
+
+
 def main():
     T.literal = literal
     lines, data, counts, left = ["program(1.3) {"], bytearray(), {}, {}
@@ -423,11 +562,11 @@ def main():
         tries = int(scale) * (14 if op in HEAVY else 6)
         for i in range(tries):
             opset = sets[i % len(sets)]
-            args = T.MAKERS[op](opset)
+            args = more_args(op, opset, T.MAKERS[op](opset))
             types = T.infer(op, opset, args)
             if not isinstance(types, list):
                 continue
-            if sum(int(np.prod(e.shape)) for v in args.values() for e in (v if isinstance(v, list) else [v])) > 900:
+            if sum(int(np.prod(e.shape)) for v in args.values() for e in (v if isinstance(v, list) else [v])) > 400:
                 continue
             for k, v in args.items():
                 for e in v if isinstance(v, list) else [v]:
@@ -455,6 +594,9 @@ def main():
             for j in whole:
                 data += pack(types[j][0], says[j])
             counts[op] = counts.get(op, 0) + 1
+    text, packed = layer()
+    lines.append(text)
+    data += packed
     lines.append("}")
     open(os.path.join(folder, "values.mil"), "w").write("\n".join(lines) + "\n")
     open(os.path.join(folder, "values.bin"), "wb").write(bytes(data))
@@ -464,5 +606,5 @@ def main():
 
 
 # Where coremltools' inference is known to be wrong the reference stands.
-PREFER = {"concat", "scatter_along_axis"}  # it ignores interleave, and the mode
+PREFER = {"concat", "scatter_along_axis", "scatter", "scatter_nd"}  # it ignores interleave, and the mode
 main()

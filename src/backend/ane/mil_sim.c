@@ -242,6 +242,11 @@ static void store(unsigned char *at, int size, int32_t x) {
     for (int i = 0; i < size; i++) at[i] = (unsigned char)(bits >> 8 * i);
 }
 
+void mil_sim_pack_f16(const float *x, int64_t n, void *out) {
+    unsigned char *p = out;
+    for (int64_t i = 0; i < n; i++) store(p + 2 * i, 2, f32_to_f16(x[i]));
+}
+
 static ar_status give_output(const mil_sim *s, const sim_tensor *t, void *out,
                              ar_error *err) {
     const enum mil_dtype type = t->type.dtype;
@@ -250,8 +255,7 @@ static ar_status give_output(const mil_sim *s, const sim_tensor *t, void *out,
     if (type == MIL_FP32) {
         memcpy(out, t->data, sizeof(float) * (size_t)t->count);
     } else if (type == MIL_FP16) {
-        for (int64_t i = 0; i < t->count; i++)
-            store(p + 2 * i, 2, f32_to_f16(t->data[i].f));
+        mil_sim_pack_f16(&t->data->f, t->count, out);
     } else if (!sim_is_real(type) && size >= 1 && size <= 4) {
         for (int64_t i = 0; i < t->count; i++)
             store(p + size * i, size, t->data[i].i);

@@ -70,5 +70,7 @@ void mil_sim_get_stats(const mil_sim *s, mil_sim_stats *out);
 const char *mil_sim_chip_name(int i);
 /* x as the chip rounds to fp16; an unknown chip rounds to even. */
 float mil_sim_round(const char *chip, float x);
+/* n floats to packed fp16, rounded to even; out may be x. */
+void mil_sim_pack_f16(const float *x, int64_t n, void *out);
 
 #endif

@@ -77,15 +77,24 @@ static double plain_more(int op, double x, const knobs *k) {
     }
 }
 
+/* Activations with bounds and slopes. */
+static double bent(int op, double x, const knobs *k) {
+    const double a = k->alpha, b = k->beta;
+    switch (op) {
+    case MIL_OP_clamped_relu: return fmin(x < 0 ? a * x : x, b);
+    case MIL_OP_elu: return x > 0 ? x : a * expm1(x);
+    case MIL_OP_leaky_relu: return x >= 0 ? x : a * x;
+    case MIL_OP_relu: return x > 0 ? x : 0;
+    case MIL_OP_thresholded_relu: return x > a ? x : 0;
+    default: return plain_more(op, x, k);
+    }
+}
+
 /* Activations; the rest is above. */
 static double activation(int op, double x, const knobs *k) {
     const double a = k->alpha, b = k->beta;
     switch (op) {
-    case MIL_OP_clamped_relu: x = x < 0 ? a * x : x; return x < b ? x : b;
-    case MIL_OP_elu: return x > 0 ? x : a * expm1(x);
-    case MIL_OP_leaky_relu: return x >= 0 ? x : a * x;
     case MIL_OP_linear_activation: return a * x + b;
-    case MIL_OP_relu: return x > 0 ? x : 0;
     case MIL_OP_relu6: return clamp(x, 0, 6);
     case MIL_OP_scaled_tanh: return a * tanh(b * x);
     case MIL_OP_sigmoid: return sigmoid(x);
@@ -93,8 +102,7 @@ static double activation(int op, double x, const knobs *k) {
     case MIL_OP_silu: return x * sigmoid(x);
     case MIL_OP_softplus: return softplus(x, k->engine);
     case MIL_OP_softsign: return softsign(x, k);
-    case MIL_OP_thresholded_relu: return x > a ? x : 0;
-    default: return plain_more(op, x, k);
+    default: return bent(op, x, k);
     }
 }
 
