@@ -1,6 +1,7 @@
 /* mil_sim.c - opening and running a program in the simulator. */
 #include "backend/ane/mil_sim.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "backend/ane/mil_sim_call.h"
@@ -228,13 +229,19 @@ ar_status sim_run_step(mil_sim *s, sim_func *f, const sim_step *step,
     return AR_OK;
 }
 
+void sim_take_in(const mil_sim *s, sim_tensor *t) {
+    if (s->level == 0 || !sim_is_real(t->type.dtype)) return;
+    const bool half = t->type.dtype == MIL_FP16; /* on the grid already */
+    for (int64_t i = 0; i < t->count; i++)
+        if (!half || isnan(t->data[i].f))
+            t->data[i].f = sim_round_input(s->chip, t->data[i].f);
+}
+
 /* Elements as the program has them into cells, as the engine takes them. */
 static void take_input(const mil_sim *s, const void *data, sim_tensor *t) {
     const mil_literal l = {.type = t->type, .data = data};
     sim_decode(&l, t);
-    if (s->level == 0 || !sim_is_real(t->type.dtype)) return;
-    for (int64_t i = 0; i < t->count; i++)
-        t->data[i].f = sim_round_input(s->chip, t->data[i].f);
+    sim_take_in(s, t);
 }
 
 static void store(unsigned char *at, int size, int32_t x) {

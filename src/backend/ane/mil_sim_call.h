@@ -47,6 +47,8 @@ ar_status sim_layout(sim_func *f, sim_cell *block, int64_t *cells,
 ar_status sim_run_step(mil_sim *s, sim_func *f, const sim_step *step,
                        ar_error *err);
 sim_step sim_step_of(const mil_op *op, int opset);
+/* What comes from outside, as the engine takes it. */
+void sim_take_in(const mil_sim *s, sim_tensor *t);
 /* The constants of all functions. */
 ar_status sim_load_constants(mil_sim *s, const mil_sim_options *opt,
                              ar_error *err);

@@ -81,9 +81,7 @@ static ar_status load_func(mil_sim *s, sim_func *f, const mil_sim_options *opt,
             TRY(from_file(s, l, opt, t, err));
         else
             sim_decode(l, t);
-        if (s->level == 0 || !sim_is_real(t->type.dtype)) continue;
-        for (int64_t i = 0; i < t->count; i++)
-            t->data[i].f = sim_round_input(s->chip, t->data[i].f);
+        sim_take_in(s, t);
     }
     for (int32_t i = 0; i < f->f->n_ops; i++) {
         const sim_step step = sim_step_of(&f->f->ops[i], f->opset);
