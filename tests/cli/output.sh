@@ -32,6 +32,7 @@ while read -r command; do
 done <<'EOF'
 train
 run
+ane run
 chat
 eval
 plot

@@ -4,6 +4,8 @@
 
 #include "backend/ane/ane_chip.h"
 #include "backend/ane/mil.h"
+#include "backend/ane/mil_check.h"
+#include "backend/ane/mil_sim.h"
 #include "backend/ane/mil_verify.h"
 
 #endif

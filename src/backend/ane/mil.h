@@ -58,6 +58,7 @@ const char *mil_dtype_name(enum mil_dtype t); /* "fp16"; never NULL */
 enum mil_dtype mil_dtype_from_name(const char *s, size_t n); /* MIL_NONE */
 int mil_dtype_bits(enum mil_dtype t);
 enum mil_dtype mil_dtype_of(ar_type t); /* MIL_NONE where MIL has none */
+ar_type mil_ar_type(enum mil_dtype t);  /* AR_NONE where there is none */
 mil_type mil_scalar(enum mil_dtype t);
 mil_type mil_tensor(enum mil_dtype t, int rank, const int64_t *dim);
 /* Elements; -1 on overflow or if a size is unknown. */

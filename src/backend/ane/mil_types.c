@@ -38,6 +38,10 @@ enum mil_dtype mil_dtype_of(ar_type t) {
     return MIL_NONE;
 }
 
+ar_type mil_ar_type(enum mil_dtype t) {
+    return t > MIL_NONE && t < MIL_DTYPE_COUNT ? kinds[t].type : AR_NONE;
+}
+
 int mil_blob_of_dtype(enum mil_dtype t) {
     return t < MIL_DTYPE_COUNT ? kinds[t].blob : 0;
 }
