@@ -405,6 +405,13 @@ void test_ane_driver_folders(void **state) {
     mock->temp = "/proc/none";
     assert_fails(AR_IO, "/proc/none",
                  ane_program_open(&p, d, &mock_plain, NULL, err));
+    char deep[1020];
+    memset(deep, 'a', sizeof deep - 1);
+    deep[sizeof deep - 1] = 0;
+    mock->temp = deep;
+    assert_fails(AR_RANGE, "too long",
+                 ane_program_open(&p, d, &mock_plain, NULL, err));
+    assert_int_equal(mock->compiles, 0);
     mock->temp = temp;
     ane_driver_close(d);
     mock_end();

@@ -16,8 +16,10 @@
 
 static const char mark[] = "compiled";
 
-static ar_status fits(int n, size_t size, ar_error *err) {
-    if (n >= 0 && (size_t)n < size) return AR_OK;
+/* Was the path printed whole?  One that was not must never be removed. */
+static ar_status fits(ane_program *p, int n, ar_error *err) {
+    if (n >= 0 && (size_t)n < sizeof p->folder) return AR_OK;
+    p->folder[0] = 0;
     return error_set(err, AR_RANGE,
                      "the path of the program's folder is too long");
 }
@@ -37,9 +39,10 @@ ar_status ane_stage_choose(ane_program *p, ar_error *err) {
     /* Without build and architecture nothing says when a program is stale. */
     p->kept = d->cache[0] && plain(i->build) && plain(i->architecture);
     if (p->kept)
-        return fits(snprintf(p->folder, sizeof p->folder, "%s/%s-%s/%s",
+        return fits(p,
+                    snprintf(p->folder, sizeof p->folder, "%s/%s-%s/%s",
                              d->cache, i->build, i->architecture, p->id),
-                    sizeof p->folder, err);
+                    err);
     const char *temp = ane_objc_text(&d->rt, d->rt.temp_folder());
     size_t n = strlen(temp);
     while (n > 1 && temp[n - 1] == '/') n--;
@@ -47,8 +50,9 @@ ar_status ane_stage_choose(ane_program *p, ar_error *err) {
         return error_set(err, AR_DEVICE,
                          "the system has no temporary folder for programs");
     return fits(
+        p,
         snprintf(p->folder, sizeof p->folder, "%.*s/%s", (int)n, temp, p->id),
-        sizeof p->folder, err);
+        err);
 }
 
 static ar_status put(const char *folder, const char *name, const void *data,
