@@ -3,6 +3,7 @@
 #define ANE_ANE_H
 
 #include "backend/ane/ane_chip.h"
+#include "backend/ane/ane_driver.h"
 #include "backend/ane/mil.h"
 #include "backend/ane/mil_check.h"
 #include "backend/ane/mil_sim.h"
