@@ -198,8 +198,17 @@ mil_ref ane_conv(lower *l, mil_ref x, mil_ref weight) {
     return finish(l, t);
 }
 
+/* What a value that is a reshape reshapes: two in a row are one. */
+static mil_ref before_reshape(const lower *l, mil_ref x) {
+    const mil_value *v = (const mil_value *)l->p->values.data + x;
+    if (v->op < 0) return x;
+    const mil_op *op = (const mil_op *)l->p->ops.data + v->op;
+    return strcmp(op->kind, "reshape") == 0 ? mil_find_ref(op, "x") : x;
+}
+
 mil_ref ane_reshape(lower *l, mil_ref x, int rank, const int64_t *dim) {
-    if (!x) return 0;
+    if (!x || ANE_FAILED(l)) return 0;
+    x = before_reshape(l, x);
     const mil_type old = ane_type(l, x);
     const mil_type t = mil_tensor(old.dtype, rank, dim);
     if (mil_same_type(&old, &t)) return x;

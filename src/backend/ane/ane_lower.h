@@ -40,10 +40,10 @@ typedef struct ane_lower_options {
 enum ane_port_kind {
     ANE_VALUE,    /* the elements of `value` */
     ANE_ONE_HOT,  /* of I32 [N]: channel r of position n is 1 if it is r */
-    ANE_PAGE_MASK /* of a paged attention node: channel = slot of the pool,
-                     position = row; ANE_MASKED where the row does not see
-                     the slot, else the logarithm of how often (0: once).
-                     `value` is output 0 of the node. */
+    ANE_PAGE_MASK /* of a paged attention node: channel = row, position = slot
+                     of the pool; ANE_MASKED where the row does not see it,
+                     else the logarithm of how often (0: once).  `value` is
+                     output 0 of the node. */
 };
 #define ANE_MASKED (-10000.0f)
 

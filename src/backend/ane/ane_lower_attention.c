@@ -109,6 +109,23 @@ void lower_attention(lower *l, const node *n, ref out) {
     ane_set(l, out + 1, PLAIN, lse);
 }
 
+/* Layers with the same pages and window see the same: one input for all. */
+static ref mask_owner(const lower *l, const node *n, ref out) {
+    for (int i = 0; i < l->n_ports[0]; i++) {
+        const ane_port *p = &l->ports[0][i];
+        const node *m = graph_node(l->g, p->value);
+        if (p->kind != ANE_PAGE_MASK) continue;
+        const shape a = graph_shape(l->g, m->in[1]),
+                    b = graph_shape(l->g, n->in[1]);
+        if (m->in[3] == n->in[3] && m->in[4] == n->in[4] &&
+            m->in[5] == n->in[5] && a.dim[0] == b.dim[0] &&
+            a.dim[1] == b.dim[1] &&
+            m->attr.paged.window == n->attr.paged.window)
+            return p->value;
+    }
+    return out;
+}
+
 /* The pool is one row of keys, whatever its pages are called: who sees what
  * comes as an input. */
 void lower_attention_paged(lower *l, const node *n, ref out) {
@@ -127,8 +144,9 @@ void lower_attention_paged(lower *l, const node *n, ref out) {
     a.q = ane_full(l, n->in[0], HEADS);
     a.k = ane_full(l, n->in[1], MERGED);
     a.v = ane_full(l, n->in[2], MERGED);
-    const mil_ref mask = ane_input(l, out, ANE_PAGE_MASK, a.s, a.t, 1);
-    a.mask = ane_transpose4(l, mask, 0, 2, 3, 1);
+    const mil_ref mask =
+        ane_input(l, mask_owner(l, n, out), ANE_PAGE_MASK, a.t, a.s, 1);
+    a.mask = ane_reshape4(l, mask, 1, 1, a.t, a.s);
     const mil_ref seen =
         ane_compare(l, "greater", ane_reduce(l, "reduce_max", a.mask, 3),
                     ane_number(l, ANE_MASKED / 2));

@@ -125,8 +125,8 @@ typedef const char *ane_check(const graph *g, const node *n);
 #undef ANE_OP
 
 mil_ref ane_function(lower *l, enum unary_kind kind, mil_ref x);
-/* x / sqrt(mean(x x) + eps) along axis 1. */
-mil_ref ane_rms(lower *l, mil_ref x, double eps);
+/* x / sqrt(mean(x x) + eps) along an axis. */
+mil_ref ane_rms(lower *l, mil_ref x, int axis, double eps);
 
 /* Program and ports, from what was built: names, and only what is needed. */
 ar_status ane_finish(lower *l, mil_program **out, ar_error *err);

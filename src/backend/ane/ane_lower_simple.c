@@ -246,51 +246,63 @@ static bool norm_op_works(int64_t c, double eps) {
     return c < 10240 && eps >= 0x1p-17;
 }
 
-static mil_ref rms_by_mul(lower *l, mil_ref x, double eps) {
+static mil_ref rms_by_mul(lower *l, mil_ref x, int axis, double eps) {
     const mil_ref m =
-        ane_reduce(l, "reduce_mean", ane_binary(l, "mul", x, x), 1);
+        ane_reduce(l, "reduce_mean", ane_binary(l, "mul", x, x), axis);
     const double least = eps < 0x1p-17 ? 0x1p-17 : eps;
     return ane_binary(l, "mul", x, ane_eps(l, "rsqrt", m, least));
 }
 
-static mil_ref rms_doubled(lower *l, mil_ref x, double eps) {
+static mil_ref rms_doubled(lower *l, mil_ref x, int axis, double eps) {
     /* [x, -x] has mean 0, so its variance is the mean square */
     const mil_ref both[] = {x, ane_scale(l, x, -1)};
-    const mil_ref y = ane_layer_norm(l, ane_concat(l, both, 2, 1), 1, eps);
-    return ane_slice(l, y, 1, 0, ane_type(l, x).dim[1], 1);
+    const mil_ref y =
+        ane_layer_norm(l, ane_concat(l, both, 2, axis), axis, eps);
+    return ane_slice(l, y, axis, 0, ane_type(l, x).dim[axis], 1);
 }
 
-static mil_ref rms_scaled(lower *l, mil_ref x, double eps) {
-    const mil_ref most = ane_reduce(l, "reduce_max", ane_unary(l, "abs", x), 1);
+static mil_ref rms_scaled(lower *l, mil_ref x, int axis, double eps) {
+    const mil_ref most =
+        ane_reduce(l, "reduce_max", ane_unary(l, "abs", x), axis);
     const mil_ref inv =
         ane_eps(l, "inverse",
                 ane_binary(l, "maximum", most, ane_number(l, 0x1p-13)), 0);
     const mil_ref z = ane_binary(l, "mul", x, inv);
     const mil_ref root = ane_scale(l, inv, sqrt(eps));
     const mil_ref m =
-        ane_reduce(l, "reduce_mean", ane_binary(l, "mul", z, z), 1);
+        ane_reduce(l, "reduce_mean", ane_binary(l, "mul", z, z), axis);
     const mil_ref sum =
         ane_binary(l, "add", m, ane_binary(l, "mul", root, root));
     return ane_binary(l, "mul", z, ane_eps(l, "rsqrt", sum, 0));
 }
 
-mil_ref ane_rms(lower *l, mil_ref x, double eps) {
+mil_ref ane_rms(lower *l, mil_ref x, int axis, double eps) {
     enum ane_norm form = l->opt.norm;
     if (form == ANE_NORM_AUTO)
-        form = norm_op_works(2 * ane_type(l, x).dim[1], eps) ? ANE_NORM_DOUBLED
-                                                             : ANE_NORM_SCALED;
-    if (form == ANE_NORM_DOUBLED) return rms_doubled(l, x, eps);
-    if (form == ANE_NORM_SCALED) return rms_scaled(l, x, eps);
-    return rms_by_mul(l, x, eps);
+        form = norm_op_works(2 * ane_type(l, x).dim[axis], eps)
+                   ? ANE_NORM_DOUBLED
+                   : ANE_NORM_SCALED;
+    if (form == ANE_NORM_DOUBLED) return rms_doubled(l, x, axis, eps);
+    if (form == ANE_NORM_SCALED) return rms_scaled(l, x, axis, eps);
+    return rms_by_mul(l, x, axis, eps);
+}
+
+/* w + offset along the axis of a form. */
+static mil_ref norm_weight(lower *l, const node *n, enum ane_form f) {
+    mil_ref w = ane_get(l, n->in[1], CHANNEL);
+    w = ane_shift(l, w, n->attr.norm.offset);
+    return f == HEADS ? ane_transpose4(l, w, 0, 2, 1, 3) : w;
 }
 
 void lower_rms_norm(lower *l, const node *n, ref out) {
-    mil_ref y = ane_rms(l, ane_full(l, n->in[0], CHANNEL), n->attr.norm.eps);
-    if (n->n_in > 1 && n->in[1]) {
-        const mil_ref w = ane_get(l, n->in[1], CHANNEL);
-        y = ane_binary(l, "mul", y, ane_shift(l, w, n->attr.norm.offset));
-    }
-    ane_set(l, out, CHANNEL, y);
+    const ref x = n->in[0];
+    const bool heads = !ane_has(l, x, CHANNEL) &&
+                       (ane_has(l, x, HEADS) || ane_has(l, x, MERGED));
+    const enum ane_form f = heads ? HEADS : CHANNEL;
+    mil_ref y = ane_rms(l, ane_full(l, x, f), heads ? 2 : 1, n->attr.norm.eps);
+    if (n->n_in > 1 && n->in[1])
+        y = ane_binary(l, "mul", y, norm_weight(l, n, f));
+    ane_set(l, out, f, y);
 }
 
 void lower_layer_norm(lower *l, const node *n, ref out) {
@@ -301,12 +313,10 @@ void lower_layer_norm(lower *l, const node *n, ref out) {
         y = ane_layer_norm(l, x, 1, eps);
     } else {
         const mil_ref m = ane_reduce(l, "reduce_mean", x, 1);
-        y = rms_scaled(l, ane_binary(l, "sub", x, m), eps);
+        y = rms_scaled(l, ane_binary(l, "sub", x, m), 1, eps);
     }
-    if (n->n_in > 1 && n->in[1]) {
-        const mil_ref w = ane_get(l, n->in[1], CHANNEL);
-        y = ane_binary(l, "mul", y, ane_shift(l, w, n->attr.norm.offset));
-    }
+    if (n->n_in > 1 && n->in[1])
+        y = ane_binary(l, "mul", y, norm_weight(l, n, CHANNEL));
     if (n->n_in > 2 && n->in[2])
         y = ane_binary(l, "add", y, ane_get(l, n->in[2], CHANNEL));
     ane_set(l, out, CHANNEL, y);

@@ -29,11 +29,11 @@ void lower_reshape(lower *l, const node *n, ref out) {
     bool known = false, done = false;
     for (int i = 0; i < ANE_FORMS; i++)
         known |= ane_has(l, x, (enum ane_form)i);
-    if (!known) ane_get(l, x, merges(from, to) ? MERGED : CHANNEL);
+    const bool heads = from->rank > 2 && to->rank > 2 && same_dims(from, to, 2);
+    if (!known) ane_get(l, x, heads || merges(from, to) ? MERGED : CHANNEL);
     if (merges(from, to) && ane_has(l, x, HEADS)) ane_get(l, x, MERGED);
     if (same_dims(from, to, 1)) done |= shares(l, x, CHANNEL, out, CHANNEL);
-    if (same_dims(from, to, 2) && from->rank > 2 && to->rank > 2)
-        done |= shares(l, x, MERGED, out, MERGED);
+    if (heads) done |= shares(l, x, MERGED, out, MERGED);
     if (same_dims(from, to, 3)) done |= shares(l, x, HEADS, out, HEADS);
     if (merges(from, to)) done |= shares(l, x, MERGED, out, CHANNEL);
     if (merges(to, from)) done |= shares(l, x, CHANNEL, out, MERGED);
