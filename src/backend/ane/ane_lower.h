@@ -79,6 +79,18 @@ const ane_port *ane_outputs(const ane_program *p, int *n);
 ar_status ane_weight_file(ane_program *p, const void **data, size_t *size,
                           ar_error *err);
 
+/* ---- the host's side ---- surfaces here are packed [channels, positions];
+ * g is the graph that was lowered.  x: the whole value, row major.  Ports with
+ * `first` fill their part of it. */
+void ane_pack(const graph *g, const ane_port *p, const float *x, uint16_t *out);
+void ane_unpack(const graph *g, const ane_port *p, const uint16_t *x,
+                float *out); /* of an index: one number a position */
+void ane_pack_one_hot(const ane_port *p, const int32_t *rows, uint16_t *out);
+/* table [S, M], sequence [N], position [N]: of the attention node, dense. */
+void ane_pack_mask(const graph *g, const ane_port *p, const int32_t *table,
+                   const int32_t *sequence, const int32_t *position,
+                   uint16_t *out);
+
 /* Can ane_lower do the node?  If not, *reason (static) says why. */
 bool ane_supports(const graph *g, const node *n, const char **reason);
 

@@ -21,7 +21,7 @@ enum {
     ANE_MAX_EXTENT = 16384,   /* of the last two axes, on every chip */
     ANE_MAX_CHANNELS = 65536, /* of the others */
     ANE_MAX_INDEX = 2048,     /* whole numbers that fp16 has */
-    ANE_MAX_PARTS = 64,
+    ANE_MAX_PARTS = 256,
     ANE_INLINE = 16 /* elements; larger constants are in the file */
 };
 

@@ -42,11 +42,13 @@ static const uint16_t *columns(lower *l, const uint16_t *w, int64_t k,
     return part;
 }
 
-/* A vocabulary is too wide for one tensor: equal chunks. */
+/* A vocabulary is too wide for one tensor.  Parts are of one size but for the
+ * last, and whole chunks of an argmax. */
 static void in_parts(lower *l, mil_ref x, ref b, ref bias, ref out) {
     const shape *s = &graph_value(l->g, b)->shape;
     const int64_t k = s->dim[s->rank - 2], all = shape_last(s);
-    const int64_t most = l->opt.max_chunk;
+    int64_t most = l->opt.max_chunk;
+    if (most > ANE_MAX_INDEX) most -= most % ANE_MAX_INDEX;
     const int64_t n = (all + most - 1) / most;
     ane_parts *p = arena_new(&l->mem, ane_parts, 1);
     const uint16_t *w = ane_elements(l, b);
@@ -59,7 +61,7 @@ static void in_parts(lower *l, mil_ref x, ref b, ref bias, ref out) {
     }
     p->n = (int)n;
     for (int i = 0; i < p->n && !ANE_FAILED(l); i++) {
-        const int64_t at = all * i / n, size = all * (i + 1) / n - at;
+        const int64_t at = i * most, size = all - at < most ? all - at : most;
         const uint16_t *part = columns(l, w, k, all, at, size);
         p->part[i] = part ? times_constant(l, x, part, k, size) : 0;
         const int64_t dim[] = {1, size, 1, 1};

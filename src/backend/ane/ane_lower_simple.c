@@ -177,24 +177,31 @@ static mil_ref place_in_chunks(lower *l, const mil_ref *chunk, int n) {
     return ane_concat(l, pair, 2, 1);
 }
 
-static int cut(lower *l, mil_ref x, mil_ref *chunk, int n) {
+static int cut(lower *l, mil_ref x, int64_t size, mil_ref *chunk, int n) {
     const int64_t c = ane_type(l, x).dim[1];
-    for (int64_t at = 0; at < c && n < ANE_MAX_PARTS; at += ANE_MAX_INDEX) {
-        const int64_t rest = c - at;
-        chunk[n++] = ane_slice(l, x, 1, at,
-                               rest < ANE_MAX_INDEX ? rest : ANE_MAX_INDEX, 1);
+    for (int64_t at = 0; at < c; at += size) {
+        if (n == ANE_MAX_PARTS) {
+            ane_fail(l, AR_UNSUPPORTED, "an axis too long for its indices");
+            return n;
+        }
+        chunk[n++] = ane_slice(l, x, 1, at, c - at < size ? c - at : size, 1);
     }
     return n;
 }
 
+/* Chunks are of one size, so that an index is chunk * size + place: parts are
+ * whole chunks. */
 static void wide_argmax(lower *l, ref x, ref out) {
     mil_ref chunk[ANE_MAX_PARTS];
     const ane_parts *p = l->entry[x].parts;
+    int64_t size = ANE_MAX_INDEX;
     int n = 0;
-    for (int i = 0; p && i < p->n; i++) n = cut(l, p->part[i], chunk, n);
-    if (!p) n = cut(l, ane_full(l, x, CHANNEL), chunk, 0);
-    l->entry[out].base = ANE_MAX_INDEX;
-    ane_set(l, out, CHANNEL, place_in_chunks(l, chunk, n));
+    if (p && ane_type(l, p->part[0]).dim[1] < size)
+        size = ane_type(l, p->part[0]).dim[1];
+    for (int i = 0; p && i < p->n; i++) n = cut(l, p->part[i], size, chunk, n);
+    if (!p) n = cut(l, ane_full(l, x, CHANNEL), size, chunk, 0);
+    l->entry[out].base = size;
+    if (!ANE_FAILED(l)) ane_set(l, out, CHANNEL, place_in_chunks(l, chunk, n));
 }
 
 static mil_ref reduce(lower *l, int kind, mil_ref x, int axis) {
