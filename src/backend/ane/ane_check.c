@@ -83,7 +83,9 @@ const char *check_attention(const graph *g, const node *n) {
     if (a->causal && q.dim[1] > k.dim[1]) return "queries that see no key";
     if (a->window > 0 && !a->causal && q.dim[1] > k.dim[1])
         return "queries that see no key";
-    if (k.dim[1] > ANE_MAX_EXTENT) return "more than 16384 keys";
+    if (k.dim[1] >= ANE_MAX_EXTENT) return "more than 16383 keys";
+    if (q.dim[2] / k.dim[2] * q.dim[1] > ANE_MAX_EXTENT)
+        return "more than 16384 rows share keys";
     return check_float(g, n);
 }
 

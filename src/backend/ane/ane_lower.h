@@ -32,7 +32,7 @@ typedef struct ane_lower_options {
     int64_t max_chunk; /* widest result of one product; 0 = 16384 */
     /* The bytes of a leaf that becomes a constant, in the leaf's type and row
      * major; NULL: the leaf is an input.  Without the function only CONST
-     * nodes are constants.  Valid until ane_lower returns. */
+     * nodes are constants.  Valid until ane_lower returns; called often. */
     const void *(*weight)(void *context, const graph *g, ref leaf);
     void *context;
 } ane_lower_options;
@@ -91,7 +91,8 @@ void ane_pack_mask(const graph *g, const ane_port *p, const int32_t *table,
                    const int32_t *sequence, const int32_t *position,
                    uint16_t *out);
 
-/* Can ane_lower do the node?  If not, *reason (static) says why. */
+/* Can ane_lower do the node?  If not, *reason (static) says why.  Sizes inside
+ * (weights as inputs wider than 16384) are found by ane_lower only. */
 bool ane_supports(const graph *g, const node *n, const char **reason);
 
 #endif
