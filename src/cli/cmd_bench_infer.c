@@ -17,7 +17,7 @@
 typedef struct infer_args {
     device_args on;
     const char *model, *random, *keep, *prompts, *gens, *depths, *output;
-    int64_t reps;
+    int64_t reps, sessions;
     engine_args run;
     bool json;
 } infer_args;
@@ -28,8 +28,8 @@ static const cli_option infer_options[] = {
     {"--random", NULL, CLI_TEXT, false, offsetof(infer_args, random),
      "SHAPE[:MIX]",
      "no file but random weights: a preset such as llama-1b, qwen3-0.6b or "
-     "smollm2-135m, and a type or mix as `arcane quantize --to` has them; "
-     "default q4_k_m"},
+     "smollm2-135m, and f32, f16, bf16, or a type or mix as `arcane quantize "
+     "--to` has them; default q4_k_m"},
     {"--keep", NULL, CLI_TEXT, false, offsetof(infer_args, keep), "FILE",
      "with --random: write the model there and keep it"},
     {"--prompt", "-p", CLI_TEXT, false, offsetof(infer_args, prompts), "N,...",
@@ -40,6 +40,9 @@ static const cli_option infer_options[] = {
      "tokens already in the context; default 0"},
     {"--reps", "-r", CLI_INT, false, offsetof(infer_args, reps), "N",
      "times each is run, after one to warm up; default 5"},
+    {"--sessions", NULL, CLI_INT, false, offsetof(infer_args, sessions), "N",
+     "different texts that go on together, each with these tokens, in one step "
+     "after the other; tokens of all are counted; default 1"},
     {"--output", "-o", CLI_TEXT, false, offsetof(infer_args, output), "FORM",
      "md (a table), csv or json; default md"},
     {"--json", NULL, CLI_FLAG, false, offsetof(infer_args, json), NULL,
@@ -49,7 +52,7 @@ static const cli_option infer_options[] = {
     OPTIONS_END,
 };
 
-enum { MOST = 32, MAX_REPS = 1000 };
+enum { MOST = 32, MAX_REPS = 1000, MAX_SESSIONS = 64 };
 
 typedef struct numbers {
     int32_t *x;
@@ -67,10 +70,11 @@ typedef struct bench {
     const infer_args *a;
     model *m;
     engine *e;
-    session *s;
-    int64_t reps, threads;
-    int32_t *ids;
-    double *logits;
+    session *s[MAX_SESSIONS];
+    int64_t reps, threads, sessions;
+    int64_t longest; /* tokens of a session in one step */
+    int32_t *ids;    /* [sessions][longest] */
+    double *logits;  /* [sessions][V] */
     char type[64];
     json_t *rows; /* with JSON */
 } bench;
@@ -85,34 +89,44 @@ static ar_status read_numbers(const char *name, const char *list, numbers *out,
                      MOST);
 }
 
-/* Text of n tokens that are never the same twice in a row. */
-static int32_t made_up(const bench *b, int64_t i) {
-    return (int32_t)((i * 7919 + 13) % b->m->config.n_vocab);
+/* Texts of which no two are the same, without one token twice in a row. */
+static int32_t made_up(const bench *b, int64_t who, int64_t i) {
+    return (int32_t)((i * 7919 + who * 101 + 13) % b->m->config.n_vocab);
 }
 
-static ar_status feed(bench *b, int64_t n, bool want, ar_error *err) {
+/* n tokens from `first` for every session, in one step. */
+static ar_status feed(bench *b, int64_t first, int64_t n, bool want,
+                      ar_error *err) {
+    engine_part part[MAX_SESSIONS];
     if (n == 0) return AR_OK;
-    for (int64_t i = 0; i < n; i++) b->ids[i] = made_up(b, i);
-    return session_feed(b->s, b->ids, n, false, want ? b->logits : NULL, err);
+    for (int64_t s = 0; s < b->sessions; s++) {
+        int32_t *ids = b->ids + s * b->longest;
+        for (int64_t i = 0; i < n; i++) ids[i] = made_up(b, s, first + i);
+        part[s] = (engine_part){
+            .s = b->s[s],
+            .tokens = ids,
+            .n = n,
+            .want = want ? LOGITS_LAST : LOGITS_NONE,
+            .logits = want ? b->logits + s * b->m->config.n_vocab : NULL};
+    }
+    return engine_step(b->e, part, b->sessions, err);
 }
 
 static ar_status run_once(bench *b, const test *t, double *seconds,
                           ar_error *err) {
-    session_rewind(b->s, 0);
-    TRY(feed(b, t->depth, false, err));
+    for (int64_t s = 0; s < b->sessions; s++) session_rewind(b->s[s], 0);
+    TRY(feed(b, 0, t->depth, false, err));
     const double start = clock_now();
-    TRY(feed(b, t->prompt, true, err));
-    for (int64_t i = 0; i < t->gen; i++) {
-        const int32_t id = made_up(b, i + 1);
-        TRY(session_feed(b->s, &id, 1, false, b->logits, err));
-    }
+    TRY(feed(b, 0, t->prompt, true, err));
+    for (int64_t i = 0; i < t->gen; i++) TRY(feed(b, i + 1, 1, true, err));
     *seconds = clock_now() - start;
     return AR_OK;
 }
 
 static ar_status run_test(bench *b, test *t, ar_error *err) {
     double seconds, sum = 0, squares = 0;
-    const double n = (double)(t->prompt + t->gen), reps = (double)b->reps;
+    const double n = (double)((t->prompt + t->gen) * b->sessions);
+    const double reps = (double)b->reps;
     TRY(run_once(b, t, &seconds, err));
     for (int64_t i = 0; i < b->reps; i++) {
         TRY(run_once(b, t, &seconds, err));
@@ -149,8 +163,11 @@ static double size_of(const bench *b) {
 
 static void print_test(const bench *b, const test *t, const char *form) {
     char name[80];
-    const int n = snprintf(name, sizeof name, "%s%lld", t->gen ? "tg" : "pp",
-                           (long long)(t->gen ? t->gen : t->prompt));
+    int n = snprintf(name, sizeof name, "%s%lld", t->gen ? "tg" : "pp",
+                     (long long)(t->gen ? t->gen : t->prompt));
+    if (b->sessions > 1)
+        n += snprintf(name + n, sizeof name - (size_t)n, " x %lld",
+                      (long long)b->sessions);
     if (t->depth)
         snprintf(name + n, sizeof name - (size_t)n, " @ d%lld",
                  (long long)t->depth);
@@ -170,11 +187,12 @@ static void note_test(bench *b, const test *t) {
     for (int64_t i = 0; i < b->reps; i++)
         json_array_append_new(samples, json_real(t->samples[i]));
     json_array_append_new(
-        b->rows, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o}",
+        b->rows, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o}",
                            "model", name_of(b->a), "type", b->type, "n_threads",
                            (json_int_t)b->threads, "n_prompt",
                            (json_int_t)t->prompt, "n_gen", (json_int_t)t->gen,
-                           "n_depth", (json_int_t)t->depth, "avg_ts", t->mean,
+                           "n_depth", (json_int_t)t->depth, "n_sessions",
+                           (json_int_t)b->sessions, "avg_ts", t->mean,
                            "stddev_ts", t->deviation, "samples_ts", samples));
 }
 
@@ -218,7 +236,8 @@ static ar_status open_engine(bench *b, int64_t length, int64_t longest,
                              ar_error *err) {
     engine_options o;
     TRY(engine_args_read(&o, &b->a->on, &b->a->run, err));
-    o.max_sessions = 1;
+    b->sessions = o.max_sessions = b->a->sessions;
+    b->longest = longest + 1;
     o.max_tokens = length;
     b->threads = o.n_threads ? o.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
     if (length > b->m->config.n_ctx)
@@ -227,9 +246,10 @@ static ar_status open_engine(bench *b, int64_t length, int64_t longest,
                          "%lld",
                          (long long)length, (long long)b->m->config.n_ctx);
     TRY(engine_open(&b->e, b->m, &o, err));
-    TRY(session_open(&b->s, b->e, err));
-    b->ids = mem_new(int32_t, longest + 1);
-    b->logits = mem_new(double, b->m->config.n_vocab);
+    for (int64_t i = 0; i < b->sessions; i++)
+        TRY(session_open(&b->s[i], b->e, err));
+    b->ids = mem_new(int32_t, b->sessions * b->longest);
+    b->logits = mem_new(double, b->sessions * b->m->config.n_vocab);
     if (!b->ids || !b->logits) return error_set(err, AR_NOMEM, "out of memory");
     return AR_OK;
 }
@@ -250,6 +270,15 @@ static ar_status run_tests(bench *b, const numbers *p, const numbers *n,
     return AR_OK;
 }
 
+/* A mix, or a float type for all matrices. */
+static ar_status find_mix(export_mix *mix, const char *name, ar_error *err) {
+    const ar_type t = ar_type_from_name(name);
+    if (t != AR_F32 && t != AR_F16 && t != AR_BF16)
+        return export_mix_find(mix, name, err);
+    *mix = (export_mix){.rest = t, .more = t, .ends = t};
+    return AR_OK;
+}
+
 /* Opens a model of random weights; its file goes at once unless it is kept. */
 static ar_status open_random(bench *b, ar_error *err) {
     char preset[64], path[4096];
@@ -259,7 +288,7 @@ static ar_status open_random(bench *b, ar_error *err) {
         colon ? (size_t)(colon - b->a->random) : strlen(b->a->random);
     snprintf(preset, sizeof preset, "%.*s", (int)(n < 63 ? n : 63),
              b->a->random);
-    TRY(export_mix_find(&mix, colon ? colon + 1 : "q4_k_m", err));
+    TRY(find_mix(&mix, colon ? colon + 1 : "q4_k_m", err));
     snprintf(path, sizeof path, "%s/arcane-random-%ld.gguf",
              dir && *dir ? dir : "/tmp", (long)getpid());
     const char *at = b->a->keep ? b->a->keep : path;
@@ -276,6 +305,9 @@ static ar_status check(infer_args *a, ar_error *err) {
         return error_set(err, AR_USAGE, "--keep: only with --random");
     if (a->reps < 1 || a->reps > MAX_REPS)
         return error_set(err, AR_USAGE, "--reps: between 1 and %d", MAX_REPS);
+    if (a->sessions < 1 || a->sessions > MAX_SESSIONS)
+        return error_set(err, AR_USAGE, "--sessions: between 1 and %d",
+                         MAX_SESSIONS);
     if (a->json) a->output = "json";
     if (strcmp(a->output, "md") && strcmp(a->output, "csv") &&
         strcmp(a->output, "json"))
@@ -306,7 +338,7 @@ static ar_status run_infer(const void *parsed, ar_error *err) {
         s = print_json(b.rows, err);
     else
         json_decref(b.rows);
-    session_close(b.s);
+    for (int i = 0; i < MAX_SESSIONS; i++) session_close(b.s[i]);
     engine_close(b.e);
     model_close(b.m);
     mem_free(b.ids);
@@ -333,6 +365,7 @@ const cli_command cmd_bench_infer = {
                                     .gens = "128",
                                     .depths = "0",
                                     .output = "md",
-                                    .reps = 5},
+                                    .reps = 5,
+                                    .sessions = 1},
     .run = run_infer,
 };
