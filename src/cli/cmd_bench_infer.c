@@ -187,13 +187,13 @@ static void note_test(bench *b, const test *t) {
     for (int64_t i = 0; i < b->reps; i++)
         json_array_append_new(samples, json_real(t->samples[i]));
     json_array_append_new(
-        b->rows, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o}",
-                           "model", name_of(b->a), "type", b->type, "n_threads",
-                           (json_int_t)b->threads, "n_prompt",
-                           (json_int_t)t->prompt, "n_gen", (json_int_t)t->gen,
-                           "n_depth", (json_int_t)t->depth, "n_sessions",
-                           (json_int_t)b->sessions, "avg_ts", t->mean,
-                           "stddev_ts", t->deviation, "samples_ts", samples));
+        b->rows,
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "model",
+                  name_of(b->a), "type", b->type, "n_threads",
+                  (json_int_t)b->threads, "n_prompt", (json_int_t)t->prompt,
+                  "n_gen", (json_int_t)t->gen, "n_depth", (json_int_t)t->depth,
+                  "n_sessions", (json_int_t)b->sessions, "avg_ts", t->mean,
+                  "stddev_ts", t->deviation, "samples_ts", samples));
 }
 
 static ar_status one_test(bench *b, int64_t prompt, int64_t gen, int64_t depth,

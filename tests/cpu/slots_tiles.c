@@ -344,7 +344,8 @@ void slot_from_q8_0(slot_run *r) {
     for (int64_t i = 0; i < n; i++) {
         const uint8_t *b = x + i / 32 * 34;
         const uint16_t d = (uint16_t)(b[0] | b[1] << 8);
-        const float want = (float)widened(d, false) * (float)(int8_t)b[2 + i % 32];
+        const float want =
+            (float)widened(d, false) * (float)(int8_t)b[2 + i % 32];
         slot_want(r, "y", i, y[i], want, 0);
     }
 }

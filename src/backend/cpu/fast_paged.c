@@ -20,13 +20,13 @@
 #include "backend/cpu/attention.h"
 
 enum {
-    RANGE = 512,     /* tokens, in whole pages */
-    BLOCK = 64,      /* tokens */
-    QUERIES = 64,    /* (row, head) pairs done together: a share of a prompt */
+    RANGE = 512,   /* tokens, in whole pages */
+    BLOCK = 64,    /* tokens */
+    QUERIES = 128, /* (row, head) pairs done together: a share of a prompt */
     SOFTMAX_ROWS = 16,
     MANY = 12,       /* queries for which panels of keys pay */
     MAX_DIM = 1024,  /* most D and E that the scratch has room for */
-    FEW_SHARES = 32, /* fewer: ranges become shares */
+    FEW_SHARES = 16, /* fewer: ranges become shares */
 };
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -53,9 +53,9 @@ typedef struct queries {
     int64_t n, row, head; /* (row, head) of query 0, head in the group */
     int64_t sequence, g;
     int64_t first[QUERIES], end[QUERIES];
-    float *q;     /* [QUERIES][D] */
-    float *s;     /* [QUERIES][BLOCK] */
-    float *k, *v; /* [BLOCK][D], [BLOCK][E]: a block */
+    float *q;                   /* [QUERIES][D] */
+    float *s;                   /* [QUERIES][BLOCK] */
+    float *k, *v;               /* [BLOCK][D], [BLOCK][E]: a block */
     float *q_panels, *k_panels; /* with MANY queries: of pack_lanes */
     sums all, part;
 } queries;
@@ -150,11 +150,11 @@ static void scores_of_many(const job *j, const queries *x, int64_t n) {
     pack(j, nr, n, x->k, x->k_panels);
     for (int64_t r = 0; r < n; r += nr)
         for (int64_t i = 0; i < x->n; i += mr)
-            j->c->k->dot_panel(
-                j->D, x->q_panels + i / mr * panel_size(j->D, mr),
-                x->k_panels + r / nr * panel_size(j->D, nr),
-                x->s + i * BLOCK + r, BLOCK, (int)min(mr, x->n - i),
-                (int)min(nr, n - r));
+            j->c->k->dot_panel(j->D,
+                               x->q_panels + i / mr * panel_size(j->D, mr),
+                               x->k_panels + r / nr * panel_size(j->D, nr),
+                               x->s + i * BLOCK + r, BLOCK,
+                               (int)min(mr, x->n - i), (int)min(nr, n - r));
 }
 
 static void scores(const job *j, const queries *x, int64_t n) {
@@ -164,8 +164,8 @@ static void scores(const job *j, const queries *x, int64_t n) {
     }
     for (int64_t i = 0; i < x->n; i += 4)
         for (int64_t r = 0; r < n; r += 4)
-            j->c->k->dot_tile(j->D, x->q + i * j->D, j->D, x->k + r * j->D, j->D,
-                              x->s + i * BLOCK + r, BLOCK,
+            j->c->k->dot_tile(j->D, x->q + i * j->D, j->D, x->k + r * j->D,
+                              j->D, x->s + i * BLOCK + r, BLOCK,
                               (int)min(4, x->n - i), (int)min(4, n - r));
 }
 

@@ -13,7 +13,7 @@
 
 enum {
     NR = ISA_NAME(NR),
-    WIDE = NR / VEC, /* vectors in a row of scores: 2 or 3 */
+    WIDE = NR / VEC,   /* vectors in a row of scores: 2 or 3 */
     MANY = DOT_M == 4, /* registers: 32 */
 };
 
@@ -170,8 +170,7 @@ void ISA_NAME(softmax_rows)(int m, int64_t n, float *s, int64_t lds,
                             float *shrink) {
     _Alignas(64) float lanes[MOST][LANES], now[MOST] = {0}, old[MOST] = {0};
     const vec a = vec_set1(scale);
-    for (int i = 0; i < m; i++)
-        row_maxima(n, s + i * lds, a, max[i], lanes[i]);
+    for (int i = 0; i < m; i++) row_maxima(n, s + i * lds, a, max[i], lanes[i]);
     for (int i = 0; i < m; i++) {
         const float most = largest(lanes[i]);
         old[i] = max[i];

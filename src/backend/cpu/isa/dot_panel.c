@@ -67,7 +67,7 @@ INLINE void lane_sums(const int rows, int64_t steps, const float *x,
  * reversed): a tile waits until its neighbour is done. */
 INLINE void tile(const int rows, int64_t k, const float *x, const float *w,
                  float *y, int64_t ldy, int n) {
-    static const unsigned char order[LANES] = {0, 8,  4, 12, 2, 10, 6, 14,
+    static const unsigned char order[LANES] = {0, 8, 4, 12, 2, 10, 6, 14,
                                                1, 9, 5, 13, 3, 11, 7, 15};
     _Alignas(64) float wait[DEEP][MR * NR], row[NR];
     const int64_t steps = (k + LANES - 1) / LANES;

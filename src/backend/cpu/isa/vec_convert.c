@@ -67,7 +67,7 @@ void ISA_NAME(from_q8_0)(int64_t n, const uint8_t *x, float *y) {
         for (int j = 0; j < BLOCK; j += VEC) {
             few q;
             memcpy(&q, x + 2 + j, sizeof q);
-            vec_store(y + j, d * (vec)__builtin_convertvector(q, some));
+            vec_store(y + j, d * (vec) __builtin_convertvector(q, some));
         }
     }
 }
