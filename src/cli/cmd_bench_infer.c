@@ -238,7 +238,7 @@ static ar_status open_engine(bench *b, int64_t length, int64_t longest,
     TRY(engine_args_read(&o, &b->a->on, &b->a->run, err));
     b->sessions = o.max_sessions = b->a->sessions;
     b->longest = longest + 1;
-    o.max_tokens = length;
+    o.max_tokens = (length + o.page) * b->sessions;
     b->threads = o.n_threads ? o.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
     if (length > b->m->config.n_ctx)
         return error_set(err, AR_USAGE,
