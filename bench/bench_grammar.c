@@ -29,12 +29,12 @@ static double seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
 static ar_status open_tokenizer(ar_tokenizer **tok, const char *path,
                                 ar_error *err) {
-    model *m;
+    ar_model *m;
     if (ar_tokenizer_open(tok, path, err) == AR_OK) return AR_OK;
-    ar_status s = model_open(&m, path, err);
+    ar_status s = ar_model_open(&m, path, err);
     if (s != AR_OK) return s;
-    s = model_tokenizer(tok, m, err);
-    model_close(m);
+    s = ar_model_tokenizer(tok, m, err);
+    ar_model_close(m);
     return s;
 }
 
@@ -46,17 +46,18 @@ static int32_t draw(const uint64_t *bits, int64_t n, uint64_t at) {
         if ((bits[i >> 6] >> (i & 63) & 1) && k-- == 0) return i;
 }
 
-static ar_status run(grammar_mask *m, int64_t n_vocab, const char *what,
+static ar_status run(ar_grammar_mask *m, int64_t n_vocab, const char *what,
                      ar_error *err) {
     double first = 0, most = 0, sum = 0;
     int n = 0, n_slow = 0;
-    for (; n < TOKENS && !grammar_mask_is_over(m); n++) {
+    for (; n < TOKENS && !ar_grammar_mask_is_over(m); n++) {
         const uint64_t *bits;
         const double start = seconds();
-        ar_status s = grammar_mask_allowed(m, &bits, err);
+        ar_status s = ar_grammar_mask_allowed(m, &bits, err);
         const double ms = 1e3 * (seconds() - start);
         if (s == AR_OK)
-            s = grammar_mask_accept(m, draw(bits, n_vocab, (uint64_t)n), err);
+            s = ar_grammar_mask_accept(m, draw(bits, n_vocab, (uint64_t)n),
+                                       err);
         if (s != AR_OK) return s;
         if (!n) first = ms;
         if (ms > most) most = ms;
@@ -69,29 +70,30 @@ static ar_status run(grammar_mask *m, int64_t n_vocab, const char *what,
     return AR_OK;
 }
 
-static ar_status bench(const token_tree *t, int32_t eos, const char *schema,
+static ar_status bench(const ar_token_tree *t, int32_t eos, const char *schema,
                        ar_error *err) {
-    grammar *g;
-    grammar_mask *m = NULL;
-    const grammar_mask_options o = {&eos, 1, t->n_vocab};
-    ar_status s = json_schema_open(&g, "schema", schema, strlen(schema), err);
-    if (s == AR_OK) s = grammar_mask_open(&m, g, t, &o, err);
+    ar_grammar *g;
+    ar_grammar_mask *m = NULL;
+    const ar_grammar_mask_options o = {&eos, 1, t->n_vocab};
+    ar_status s =
+        ar_grammar_from_schema(&g, "schema", schema, strlen(schema), err);
+    if (s == AR_OK) s = ar_grammar_mask_open(&m, g, t, &o, err);
     if (s == AR_OK) s = run(m, t->n_vocab, schema, err);
-    grammar_mask_close(m);
-    grammar_close(g);
+    ar_grammar_mask_close(m);
+    ar_grammar_close(g);
     return s;
 }
 
 int main(int argc, char **argv) {
     ar_error err;
     ar_tokenizer *tok = NULL;
-    token_tree *t;
+    ar_token_tree *t;
     if (argc < 2 || open_tokenizer(&tok, argv[1], &err) != AR_OK || !tok) {
         fprintf(stderr, "bench_grammar MODEL [SCHEMA ...]\n");
         return 2;
     }
     const double start = seconds();
-    if (token_tree_open(&t, tok, &err) != AR_OK) return 1;
+    if (ar_token_tree_open(&t, tok, &err) != AR_OK) return 1;
     printf("%d tokens, a tree of %u nodes in %.0f ms\n", t->n_vocab, t->n_nodes,
            1e3 * (seconds() - start));
     const int n = argc > 2 ? argc - 2 : (int)(sizeof usual / sizeof *usual);
@@ -99,7 +101,7 @@ int main(int argc, char **argv) {
         if (bench(t, ar_tokenizer_eos(tok), argc > 2 ? argv[2 + i] : usual[i],
                   &err) != AR_OK)
             fprintf(stderr, "%s\n", err.message);
-    token_tree_close(t);
+    ar_token_tree_close(t);
     ar_tokenizer_close(tok);
     return 0;
 }

@@ -37,9 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const size_t n = cut ? (size_t)(cut - data) : size;
     const uint8_t *p = cut ? cut + 1 : data;
     size_t n_text = cut ? size - n - 1 : size;
-    grammar *g;
+    ar_grammar *g;
     ar_error err = {0};
-    if (grammar_open(&g, "g", (const char *)data, n, &err) != AR_OK) {
+    if (ar_grammar_open(&g, "g", (const char *)data, n, &err) != AR_OK) {
         if (g || !err.message[0]) abort();
         return 0;
     }
@@ -49,6 +49,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         run_text(a, b, p, n_text);
     grammar_run_close(a);
     grammar_run_close(b);
-    grammar_close(g);
+    ar_grammar_close(g);
     return 0;
 }

@@ -58,19 +58,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         text_close(&gbnf);
         return 0;
     }
-    grammar *g;
+    ar_grammar *g;
     grammar_run *r;
-    ar_status s = grammar_open(&g, "g", gbnf.data, gbnf.size, &err);
+    ar_status s = ar_grammar_open(&g, "g", gbnf.data, gbnf.size, &err);
     text_close(&gbnf);
     if (s == AR_OK) s = grammar_run_open(&r, g, &err);
     if (s != AR_OK) {
         if (!err.message[0]) abort();
-        grammar_close(g);
+        ar_grammar_close(g);
         return 0;
     }
     for (uint64_t i = 0; i < TRIES; i++)
         write_text(r, hash_bytes(data, size, i));
     grammar_run_close(r);
-    grammar_close(g);
+    ar_grammar_close(g);
     return 0;
 }

@@ -37,7 +37,7 @@ static double choose(input *in, double off, double usual, double low,
     return any >= low && any <= high ? any : off;
 }
 
-static void take_order(input *in, sample_options *o) {
+static void take_order(input *in, ar_sample_options *o) {
     char names[256];
     size_t n = 0;
     while (n < in->size && in->data[n]) n++;
@@ -51,27 +51,27 @@ static void take_order(input *in, sample_options *o) {
         in->size--;
     }
     ar_error err;
-    if (kept) sample_order(o, names, &err);
+    if (kept) ar_sample_order(o, names, &err);
 }
 
 /* What must hold of any distribution. */
-static void check(sampler *s, const sample_input *in, int64_t v) {
+static void check(ar_sampler *s, const ar_sample_input *in, int64_t v) {
     double probs[MOST_VOCAB], sum = 0, chosen;
-    sample_logprob top[MOST_VOCAB];
+    ar_sample_logprob top[MOST_VOCAB];
     int32_t id = -1;
     ar_error err;
-    if (sampler_probs(s, in, probs, &err) != AR_OK) return;
+    if (ar_sampler_probs(s, in, probs, &err) != AR_OK) return;
     for (int64_t i = 0; i < v; i++) sum += probs[i];
     if (!(fabs(sum - 1) < 1e-9)) abort();
-    if (sampler_next(s, in, &id, &err) != AR_OK || id < 0 || id >= v ||
+    if (ar_sampler_next(s, in, &id, &err) != AR_OK || id < 0 || id >= v ||
         !(probs[id] > 0))
         abort();
-    const int64_t n = sampler_logprobs(s, NULL, id, &chosen, top, v);
+    const int64_t n = ar_sampler_logprobs(s, NULL, id, &chosen, top, v);
     if (n < 1 || !(fabs(chosen - log(probs[id])) < 1e-6)) abort();
     for (int64_t i = 1; i < n; i++)
         if (!(top[i].logprob <= top[i - 1].logprob)) abort();
-    sampler_logprobs(s, in->logits, id, &chosen, top, v);
-    if (isnan(chosen) || isnan(sampler_state(s).mu)) abort();
+    ar_sampler_logprobs(s, in->logits, id, &chosen, top, v);
+    if (isnan(chosen) || isnan(ar_sampler_state(s).mu)) abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -79,15 +79,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t first;
     take(&in, &first, 1);
     const int64_t v = 1 + first % MOST_VOCAB;
-    sample_options o = sample_options_default();
-#define SAMPLER(...)
-#define OPTION(type, field, flag, off, usual, low, high, ...)                  \
+    ar_sample_options o = ar_sample_options_default();
+#define AR_SAMPLER(...)
+#define AR_OPTION(type, field, flag, off, usual, low, high, ...)               \
     o.field = (type)choose(&in, off, usual, low, high);
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
     take_order(&in, &o);
-    const sample_bias bias = {first % 7, first & 8 ? -INFINITY : first};
+    const ar_sample_bias bias = {first % 7, first & 8 ? -INFINITY : first};
     const int32_t breaker = first % 5;
     o.bias = &bias;
     o.n_bias = first & 16 ? 1 : 0;
@@ -106,11 +106,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         take(&in, &token, 1);
         history[n] = token;
     }
-    sampler *s;
+    ar_sampler *s;
     ar_error err;
-    if (sampler_open(&s, &o, v, MOST_HISTORY / 2, &err) != AR_OK) return 0;
+    if (ar_sampler_open(&s, &o, v, MOST_HISTORY / 2, &err) != AR_OK) return 0;
     for (int64_t i = 0; i < 3; i++)
-        check(s, &(sample_input){logits, history, n, n + i}, v);
-    sampler_close(s);
+        check(s, &(ar_sample_input){logits, history, n, n + i}, v);
+    ar_sampler_close(s);
     return 0;
 }

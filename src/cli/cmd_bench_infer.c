@@ -68,9 +68,9 @@ typedef struct test {
 
 typedef struct bench {
     const infer_args *a;
-    model *m;
-    engine *e;
-    session *s[MAX_SESSIONS];
+    ar_model *m;
+    ar_engine *e;
+    ar_session *s[MAX_SESSIONS];
     int64_t reps, threads, sessions;
     int64_t longest; /* tokens of a session in one step */
     int32_t *ids;    /* [sessions][longest] */
@@ -97,24 +97,24 @@ static int32_t made_up(const bench *b, int64_t who, int64_t i) {
 /* n tokens from `first` for every session, in one step. */
 static ar_status feed(bench *b, int64_t first, int64_t n, bool want,
                       ar_error *err) {
-    engine_part part[MAX_SESSIONS];
+    ar_engine_part part[MAX_SESSIONS];
     if (n == 0) return AR_OK;
     for (int64_t s = 0; s < b->sessions; s++) {
         int32_t *ids = b->ids + s * b->longest;
         for (int64_t i = 0; i < n; i++) ids[i] = made_up(b, s, first + i);
-        part[s] = (engine_part){
+        part[s] = (ar_engine_part){
             .s = b->s[s],
             .tokens = ids,
             .n = n,
-            .want = want ? LOGITS_LAST : LOGITS_NONE,
+            .want = want ? AR_LOGITS_LAST : AR_LOGITS_NONE,
             .logits = want ? b->logits + s * b->m->config.n_vocab : NULL};
     }
-    return engine_step(b->e, part, b->sessions, err);
+    return ar_engine_step(b->e, part, b->sessions, err);
 }
 
 static ar_status run_once(bench *b, const test *t, double *seconds,
                           ar_error *err) {
-    for (int64_t s = 0; s < b->sessions; s++) session_rewind(b->s[s], 0);
+    for (int64_t s = 0; s < b->sessions; s++) ar_session_rewind(b->s[s], 0);
     TRY(feed(b, 0, t->depth, false, err));
     const double start = clock_now();
     TRY(feed(b, 0, t->prompt, true, err));
@@ -234,7 +234,7 @@ static void find_type(bench *b) {
 
 static ar_status open_engine(bench *b, int64_t length, int64_t longest,
                              ar_error *err) {
-    engine_options o;
+    ar_engine_options o;
     TRY(engine_args_read(&o, &b->a->on, &b->a->run, err));
     b->sessions = o.max_sessions = b->a->sessions;
     b->longest = longest + 1;
@@ -245,9 +245,9 @@ static ar_status open_engine(bench *b, int64_t length, int64_t longest,
                          "%lld tokens are more than the model's context of "
                          "%lld",
                          (long long)length, (long long)b->m->config.n_ctx);
-    TRY(engine_open(&b->e, b->m, &o, err));
+    TRY(ar_engine_open(&b->e, b->m, &o, err));
     for (int64_t i = 0; i < b->sessions; i++)
-        TRY(session_open(&b->s[i], b->e, err));
+        TRY(ar_session_open(&b->s[i], b->e, err));
     b->ids = mem_new(int32_t, b->sessions * b->longest);
     b->logits = mem_new(double, b->sessions * b->m->config.n_vocab);
     if (!b->ids || !b->logits) return error_set(err, AR_NOMEM, "out of memory");
@@ -293,7 +293,7 @@ static ar_status open_random(bench *b, ar_error *err) {
              dir && *dir ? dir : "/tmp", (long)getpid());
     const char *at = b->a->keep ? b->a->keep : path;
     TRY(random_gguf(at, preset, &mix, err));
-    const ar_status s = model_open(&b->m, at, err);
+    const ar_status s = ar_model_open(&b->m, at, err);
     if (!b->a->keep) file_remove(path, NULL);
     return s;
 }
@@ -323,7 +323,7 @@ static ar_status run_all(bench *b, numbers list[3], ar_error *err) {
     TRY(read_numbers("--prompt", a->prompts, &list[0], err));
     TRY(read_numbers("--gen", a->gens, &list[1], err));
     TRY(read_numbers("--depth", a->depths, &list[2], err));
-    TRY(a->random ? open_random(b, err) : model_open(&b->m, a->model, err));
+    TRY(a->random ? open_random(b, err) : ar_model_open(&b->m, a->model, err));
     if (!strcmp(a->output, "json")) b->rows = json_array();
     return run_tests(b, &list[0], &list[1], &list[2], err);
 }
@@ -338,9 +338,9 @@ static ar_status run_infer(const void *parsed, ar_error *err) {
         s = print_json(b.rows, err);
     else
         json_decref(b.rows);
-    for (int i = 0; i < MAX_SESSIONS; i++) session_close(b.s[i]);
-    engine_close(b.e);
-    model_close(b.m);
+    for (int i = 0; i < MAX_SESSIONS; i++) ar_session_close(b.s[i]);
+    ar_engine_close(b.e);
+    ar_model_close(b.m);
     mem_free(b.ids);
     mem_free(b.logits);
     for (int i = 0; i < 3; i++) mem_free(list[i].x);

@@ -31,11 +31,11 @@ static const chat_args defaults = {
     .guess = DRAFT_DEFAULTS,
     .sampling =
         {
-#define SAMPLER(...)
-#define OPTION(type, field, flag, off, usual, ...) .options.field = (usual),
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+#define AR_SAMPLER(...)
+#define AR_OPTION(type, field, flag, off, usual, ...) .options.field = (usual),
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
         },
 };
 
@@ -64,8 +64,8 @@ static const cli_option options[] = {
 typedef struct talk {
     const chat_args *args;
     sample_args sampling; /* as /set left it */
-    model *model;
-    engine *engine;
+    ar_model *model;
+    ar_engine *engine;
     chat *chat;
     line_edit *input;
     draft_model guess;
@@ -127,19 +127,19 @@ static ar_status say_load(talk *t, char *rest, ar_error *err) {
 static const struct {
     const char *name;
     bool whole;    /* int64_t, else double */
-    size_t offset; /* in sample_options */
+    size_t offset; /* in ar_sample_options */
 } numbers[] = {
 #define WHOLE_double false
 #define WHOLE_int64_t true
-#define SAMPLER(...)
-#define OPTION(type, field, flag, ...)                                         \
-    {flag, WHOLE_##type, offsetof(sample_options, field)},
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+#define AR_SAMPLER(...)
+#define AR_OPTION(type, field, flag, ...)                                      \
+    {flag, WHOLE_##type, offsetof(ar_sample_options, field)},
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
 };
 
-static bool set_number(sample_options *o, const char *name, double x) {
+static bool set_number(ar_sample_options *o, const char *name, double x) {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         void *field = (char *)o + numbers[i].offset;
         if (strcmp(numbers[i].name, name)) continue;
@@ -153,11 +153,11 @@ static bool set_number(sample_options *o, const char *name, double x) {
 }
 
 static ar_status new_sampler(talk *t, const sample_args *a, ar_error *err) {
-    sampler *s;
+    ar_sampler *s;
     const model_config *c = &t->model->config;
     TRY(sample_args_open(&s, a, chat_tokenizer(t->chat), c->n_vocab, c->n_ctx,
                          err));
-    sampler_close(t->request.sampler);
+    ar_sampler_close(t->request.sampler);
     t->request.sampler = s;
     t->sampling = *a;
     return AR_OK;
@@ -294,14 +294,14 @@ static ar_status converse(talk *t, ar_error *err) {
 
 static ar_status open_all(talk *t, ar_error *err) {
     const chat_args *a = t->args;
-    TRY(model_open(&t->model, a->model, err));
-    engine_options o;
+    TRY(ar_model_open(&t->model, a->model, err));
+    ar_engine_options o;
     TRY(engine_args_read(&o, &a->on, &a->run, err));
     o.max_sessions = 1;
     int64_t context = a->context ? a->context : 8192;
     if (context < t->model->config.n_ctx)
         config_set_context(&t->model->config, context);
-    TRY(engine_open(&t->engine, t->model, &o, err));
+    TRY(ar_engine_open(&t->engine, t->model, &o, err));
     TRY(draft_model_open(&t->guess, &a->guess, &o, err));
     TRY(chat_open(&t->chat, t->model, t->engine, &t->guess.options, err));
     TRY(new_sampler(t, &a->sampling, err));
@@ -322,7 +322,7 @@ static void greet(const talk *t) {
 
 static ar_status run(const void *parsed, ar_error *err) {
     talk t = {.args = parsed};
-    const sync_options sync = {.cancel = &stopped};
+    const ar_sync_options sync = {.cancel = &stopped};
     t.request = (chat_request){
         .n = t.args->n, .sync = &sync, .on_text = show, .ctx = &t};
     t.stats = t.args->stats;
@@ -339,11 +339,11 @@ static ar_status run(const void *parsed, ar_error *err) {
         s = converse(&t, err);
     }
     line_edit_close(t.input);
-    sampler_close(t.request.sampler);
+    ar_sampler_close(t.request.sampler);
     chat_close(t.chat);
     draft_model_close(&t.guess);
-    engine_close(t.engine);
-    model_close(t.model);
+    ar_engine_close(t.engine);
+    ar_model_close(t.model);
     return s;
 }
 

@@ -55,7 +55,7 @@ static ar_status report(const convert_args *a, bool to_gguf, ar_error *err) {
 static ar_status run(const void *parsed, ar_error *err) {
     const convert_args *a = parsed;
     progress bar;
-    model *m = NULL;
+    ar_model *m = NULL;
     export_options o = {.progress = show, .ctx = &bar};
     const bool to_gguf = !strcmp(a->to, "gguf");
     if (!to_gguf && strcmp(a->to, "safetensors"))
@@ -66,12 +66,12 @@ static ar_status run(const void *parsed, ar_error *err) {
     if (a->type && o.type != AR_F32 && o.type != AR_F16 && o.type != AR_BF16)
         return error_set(err, AR_USAGE,
                          "--type: \"%.40s\" is not f32, f16 or bf16", a->type);
-    TRY(model_open(&m, a->model, err));
+    TRY(ar_model_open(&m, a->model, err));
     progress_begin(&bar, "converting");
     const ar_status s = to_gguf ? export_gguf(m, a->out, &o, err)
                                 : export_folder(m, a->out, &o, err);
     progress_end(&bar);
-    model_close(m);
+    ar_model_close(m);
     TRY(s);
     return report(a, to_gguf, err);
 }

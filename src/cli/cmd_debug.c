@@ -47,23 +47,23 @@ static ar_status write_logits(const char *path, const double *logits, int64_t t,
     return s;
 }
 
-static ar_status feed_ids(const logits_args *a, const model *m,
+static ar_status feed_ids(const logits_args *a, const ar_model *m,
                           const int32_t *ids, int64_t n, ar_error *err) {
-    engine_options o;
+    ar_engine_options o;
     TRY(engine_args_read(&o, &a->on, &a->run, err));
     o.max_sessions = 1;
     if (n < 1) return error_set(err, AR_USAGE, "--ids: no tokens");
     o.max_tokens = n;
-    engine *e = NULL;
-    session *sequence = NULL;
+    ar_engine *e = NULL;
+    ar_session *sequence = NULL;
     double *logits = mem_new(double, n * m->config.n_vocab);
-    ar_status s = logits ? engine_open(&e, m, &o, err)
+    ar_status s = logits ? ar_engine_open(&e, m, &o, err)
                          : error_set(err, AR_NOMEM, "out of memory");
-    if (s == AR_OK) s = session_open(&sequence, e, err);
-    if (s == AR_OK) s = session_feed(sequence, ids, n, true, logits, err);
+    if (s == AR_OK) s = ar_session_open(&sequence, e, err);
+    if (s == AR_OK) s = ar_session_feed(sequence, ids, n, true, logits, err);
     if (s == AR_OK) s = write_logits(a->out, logits, n, m->config.n_vocab, err);
-    session_close(sequence);
-    engine_close(e);
+    ar_session_close(sequence);
+    ar_engine_close(e);
     mem_free(logits);
     return s;
 }
@@ -73,10 +73,10 @@ static ar_status run_logits(const void *parsed, ar_error *err) {
     int32_t *ids;
     int64_t n;
     TRY(parse_ids("--ids", a->ids, &ids, &n, err));
-    model *m = NULL;
-    ar_status s = model_open(&m, a->model, err);
+    ar_model *m = NULL;
+    ar_status s = ar_model_open(&m, a->model, err);
     if (s == AR_OK) s = feed_ids(a, m, ids, n, err);
-    model_close(m);
+    ar_model_close(m);
     mem_free(ids);
     return s;
 }
@@ -148,8 +148,8 @@ static ar_status grads_of(const grads_args *a, const json_t *inputs,
     if (s == AR_OK)
         s = read_rows(targets, "targets", rows, tokens, ids + rows * tokens,
                       err);
-    model *m = NULL;
-    if (s == AR_OK) s = model_open(&m, a->model, err);
+    ar_model *m = NULL;
+    if (s == AR_OK) s = ar_model_open(&m, a->model, err);
     if (s == AR_OK) {
         const grads_batch batch = {ids, ids + rows * tokens, rows, tokens};
         const device_options o = {.n_threads = thread_count(a->on.threads),
@@ -158,7 +158,7 @@ static ar_status grads_of(const grads_args *a, const json_t *inputs,
         s = grads_run(m, &batch, a->on.device, &o, a->out, &loss, err);
         if (s == AR_OK) printf("loss %.9g\n", loss);
     }
-    model_close(m);
+    ar_model_close(m);
     mem_free(ids);
     return s;
 }

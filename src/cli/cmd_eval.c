@@ -63,11 +63,11 @@ static ar_status report(const eval_args *a, const eval_result *r,
     return AR_OK;
 }
 
-static ar_status evaluate(const eval_args *a, const model *m,
-                          const engine_options *how, const char *text, size_t n,
-                          ar_error *err) {
+static ar_status evaluate(const eval_args *a, const ar_model *m,
+                          const ar_engine_options *how, const char *text,
+                          size_t n, ar_error *err) {
     ar_tokenizer *tok = NULL;
-    TRY(model_tokenizer(&tok, m, err));
+    TRY(ar_model_tokenizer(&tok, m, err));
     if (!tok)
         return error_set(err, AR_FORMAT, "%s: has no tokenizer", a->model);
     progress bar;
@@ -152,25 +152,25 @@ static ar_status report_quiz(const quiz *z, ar_error *err) {
     return AR_OK;
 }
 
-static ar_status open_quiz(quiz *z, engine **e, const model *m,
-                           engine_options o, ar_error *err) {
+static ar_status open_quiz(quiz *z, ar_engine **e, const ar_model *m,
+                           ar_engine_options o, ar_error *err) {
     const eval_args *a = z->args;
     o.max_sessions = 1;
     o.max_tokens = a->seq;
-    TRY(model_tokenizer(&z->tok, m, err));
+    TRY(ar_model_tokenizer(&z->tok, m, err));
     if (!z->tok)
         return error_set(err, AR_FORMAT, "%s: has no tokenizer", a->model);
     TRY(file_read(a->choices, (size_t)1 << 31, &z->lines, &z->size, err));
-    TRY(engine_open(e, m, &o, err));
+    TRY(ar_engine_open(e, m, &o, err));
     TRY(scorer_open(&z->scorer, *e, err));
     z->answers = json_array();
     return z->answers ? AR_OK : error_set(err, AR_NOMEM, "out of memory");
 }
 
-static ar_status run_quiz(const eval_args *a, const model *m,
-                          const engine_options *how, ar_error *err) {
+static ar_status run_quiz(const eval_args *a, const ar_model *m,
+                          const ar_engine_options *how, ar_error *err) {
     quiz z = {.args = a};
-    engine *e = NULL;
+    ar_engine *e = NULL;
     ar_status s = open_quiz(&z, &e, m, *how, err);
     if (s == AR_OK) {
         progress_begin(&z.bar, "eval");
@@ -179,15 +179,15 @@ static ar_status run_quiz(const eval_args *a, const model *m,
     }
     if (s == AR_OK) s = report_quiz(&z, err);
     scorer_close(z.scorer);
-    engine_close(e);
+    ar_engine_close(e);
     ar_tokenizer_close(z.tok);
     mem_free(z.lines);
     json_decref(z.answers);
     return s;
 }
 
-static ar_status run_text(const eval_args *a, const model *m,
-                          const engine_options *how, ar_error *err) {
+static ar_status run_text(const eval_args *a, const ar_model *m,
+                          const ar_engine_options *how, ar_error *err) {
     char *text = NULL;
     size_t n = 0;
     TRY(a->text && strcmp(a->text, "-")
@@ -200,18 +200,18 @@ static ar_status run_text(const eval_args *a, const model *m,
 
 static ar_status run(const void *parsed, ar_error *err) {
     const eval_args *a = parsed;
-    model *m = NULL;
+    ar_model *m = NULL;
     if (a->choices && (a->text || a->stride))
         return error_set(err, AR_USAGE,
                          "--choices: in place of TEXT and --stride");
     if (a->choices && a->seq < 0)
         return error_set(err, AR_USAGE, "--seq is less than 0");
-    engine_options how;
+    ar_engine_options how;
     TRY(engine_args_read(&how, &a->on, &a->run, err));
-    TRY(model_open(&m, a->model, err));
+    TRY(ar_model_open(&m, a->model, err));
     const ar_status s =
         a->choices ? run_quiz(a, m, &how, err) : run_text(a, m, &how, err);
-    model_close(m);
+    ar_model_close(m);
     return s;
 }
 

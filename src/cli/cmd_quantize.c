@@ -86,16 +86,16 @@ static double divergence(const double *x, const double *y, int64_t n) {
 }
 
 /* Logits [n, V] of n tokens from an empty context. */
-static ar_status window_logits(engine *e, const int32_t *ids, int64_t n,
+static ar_status window_logits(ar_engine *e, const int32_t *ids, int64_t n,
                                double *out, ar_error *err) {
-    session *s = NULL;
-    TRY(session_open(&s, e, err));
-    const ar_status status = session_feed(s, ids, n, true, out, err);
-    session_close(s);
+    ar_session *s = NULL;
+    TRY(ar_session_open(&s, e, err));
+    const ar_status status = ar_session_feed(s, ids, n, true, out, err);
+    ar_session_close(s);
     return status;
 }
 
-static ar_status compare(engine *const e[2], const int32_t *ids, int64_t n,
+static ar_status compare(ar_engine *const e[2], const int32_t *ids, int64_t n,
                          const model_config *c, double *mean, ar_error *err) {
     const int64_t V = c->n_vocab, T = c->n_ctx < WINDOW ? c->n_ctx : WINDOW;
     double *x = mem_new(double, T *V), *y = mem_new(double, T *V), sum = 0;
@@ -115,12 +115,12 @@ static ar_status compare(engine *const e[2], const int32_t *ids, int64_t n,
     return s;
 }
 
-static ar_status read_ids(const model *m, const char *path, int32_t *ids,
+static ar_status read_ids(const ar_model *m, const char *path, int32_t *ids,
                           int64_t *n, ar_error *err) {
     ar_tokenizer *tok = NULL;
     char *text = NULL;
     size_t size = 0, count = 0;
-    TRY(model_tokenizer(&tok, m, err));
+    TRY(ar_model_tokenizer(&tok, m, err));
     if (!tok)
         return error_set(err, AR_FORMAT, "%.200s: has no tokenizer", m->folder);
     ar_status s = file_read(path, MAX_TEXT, &text, &size, err);
@@ -135,22 +135,22 @@ static ar_status read_ids(const model *m, const char *path, int32_t *ids,
     return s;
 }
 
-static ar_status check(const model *m, const int32_t *ids, int64_t n,
+static ar_status check(const ar_model *m, const int32_t *ids, int64_t n,
                        const char *out, double *mean, ar_error *err) {
-    engine *e[2] = {NULL, NULL};
-    model *q = NULL;
-    engine_options o = engine_options_default();
+    ar_engine *e[2] = {NULL, NULL};
+    ar_model *q = NULL;
+    ar_engine_options o = ar_engine_options_default();
     o.max_tokens = m->config.n_ctx < WINDOW ? m->config.n_ctx : WINDOW;
     o.exact = true; /* what the weights alone change */
     progress_begin(&bar, "checking");
-    ar_status s = model_open(&q, out, err);
-    if (s == AR_OK) s = engine_open(&e[0], m, &o, err);
-    if (s == AR_OK) s = engine_open(&e[1], q, &o, err);
+    ar_status s = ar_model_open(&q, out, err);
+    if (s == AR_OK) s = ar_engine_open(&e[0], m, &o, err);
+    if (s == AR_OK) s = ar_engine_open(&e[1], q, &o, err);
     if (s == AR_OK) s = compare(e, ids, n, &m->config, mean, err);
     progress_end(&bar);
-    engine_close(e[0]);
-    engine_close(e[1]);
-    model_close(q);
+    ar_engine_close(e[0]);
+    ar_engine_close(e[1]);
+    ar_model_close(q);
     return s;
 }
 
@@ -164,7 +164,7 @@ static int64_t bytes_of(const weights *w, ar_type t) {
     return sum;
 }
 
-static ar_status report(const quantize_args *a, const model *m,
+static ar_status report(const quantize_args *a, const ar_model *m,
                         const export_mix *mix, double kl, ar_error *err) {
     survey *s = NULL;
     TRY(survey_open(&s, a->out, err));
@@ -201,12 +201,12 @@ static ar_status report(const quantize_args *a, const model *m,
 
 /* ---- the importance ---- */
 
-static ar_status measure(job *j, const quantize_args *a, const model *m,
+static ar_status measure(job *j, const quantize_args *a, const ar_model *m,
                          ar_error *err) {
     ar_tokenizer *tok = NULL;
     char *text = NULL;
     size_t size = 0;
-    TRY(model_tokenizer(&tok, m, err));
+    TRY(ar_model_tokenizer(&tok, m, err));
     if (!tok)
         return error_set(err, AR_FORMAT, "%.200s: has no tokenizer", m->folder);
     importance_options o = importance_options_default();
@@ -223,8 +223,8 @@ static ar_status measure(job *j, const quantize_args *a, const model *m,
     return s;
 }
 
-static ar_status get_importance(job *j, const quantize_args *a, const model *m,
-                                ar_error *err) {
+static ar_status get_importance(job *j, const quantize_args *a,
+                                const ar_model *m, ar_error *err) {
     bool file = false;
     if (!a->imatrix) return AR_OK;
     TRY(imatrix_is_file(&file, a->imatrix, err));
@@ -234,7 +234,7 @@ static ar_status get_importance(job *j, const quantize_args *a, const model *m,
 
 /* ---- the command ---- */
 
-static ar_status write_file(job *j, const quantize_args *a, const model *m,
+static ar_status write_file(job *j, const quantize_args *a, const ar_model *m,
                             ar_error *err) {
     pool *threads = NULL;
     TRY(pool_open(&threads, thread_count(a->threads), err));
@@ -253,7 +253,7 @@ static ar_status write_file(job *j, const quantize_args *a, const model *m,
     return s;
 }
 
-static ar_status quantize(job *j, const quantize_args *a, const model *m,
+static ar_status quantize(job *j, const quantize_args *a, const ar_model *m,
                           ar_error *err) {
     int32_t *ids = mem_new(int32_t, MOST_TOKENS);
     int64_t n = 0;
@@ -271,14 +271,14 @@ static ar_status quantize(job *j, const quantize_args *a, const model *m,
 static ar_status run(const void *parsed, ar_error *err) {
     const quantize_args *a = parsed;
     job j = {.importance = NULL};
-    model *m = NULL;
+    ar_model *m = NULL;
     TRY(export_mix_find(&j.mix, a->to, err));
     for (int i = 0; i < a->tensors.n; i++)
         TRY(export_mix_rule(&j.mix, a->tensors.word[i], err));
-    ar_status s = model_open(&m, a->model, err);
+    ar_status s = ar_model_open(&m, a->model, err);
     if (s == AR_OK) s = quantize(&j, a, m, err);
     imatrix_close(j.importance);
-    model_close(m);
+    ar_model_close(m);
     return s;
 }
 

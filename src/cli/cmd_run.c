@@ -34,11 +34,11 @@ static const run_args defaults = {
     .n = 128,
     .sampling =
         {
-#define SAMPLER(...)
-#define OPTION(type, field, flag, off, usual, ...) .options.field = (usual),
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+#define AR_SAMPLER(...)
+#define AR_OPTION(type, field, flag, off, usual, ...) .options.field = (usual),
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
         },
 };
 
@@ -71,18 +71,18 @@ static const cli_option options[] = {
 /* Everything one answer needs. */
 typedef struct answer {
     const run_args *args;
-    model *model;
+    ar_model *model;
     ar_tokenizer *tok; /* NULL if the model has none */
-    engine *engine;
-    session *session;
+    ar_engine *engine;
+    ar_session *session;
     int32_t *ids; /* the prompt, then what was written */
     int64_t n_prompt, n_ids;
     int64_t n; /* to write, at most: what the context could have */
     draft_model guess;
-    generator *from;
-    sampler *sampler;
-    json_t *logprobs;    /* array, with --logprobs */
-    sample_logprob *top; /* [n_logprobs] */
+    ar_generator *from;
+    ar_sampler *sampler;
+    json_t *logprobs;       /* array, with --logprobs */
+    ar_sample_logprob *top; /* [n_logprobs] */
     constrain limits;
     ar_tokenizer_stream *stream; /* NULL without a tokenizer */
     text written;                /* with --json */
@@ -169,8 +169,8 @@ static ar_status open_all(answer *a, ar_error *err) {
     const run_args *args = a->args;
     const double start = clock_now();
     TRY(constrain_open(&a->limits, &args->limits, err));
-    TRY(model_open(&a->model, args->model, err));
-    TRY(model_tokenizer(&a->tok, a->model, err));
+    TRY(ar_model_open(&a->model, args->model, err));
+    TRY(ar_model_tokenizer(&a->tok, a->model, err));
     a->n = a->model->config.n_ctx;
     if (args->n < a->n) a->n = args->n;
     TRY(read_prompt(a, err));
@@ -183,17 +183,17 @@ static ar_status open_all(answer *a, ar_error *err) {
                          "is %lld",
                          (long long)a->n_prompt,
                          (long long)a->model->config.n_ctx);
-    engine_options o;
+    ar_engine_options o;
     TRY(engine_args_read(&o, &args->on, &args->run, err));
     o.max_sessions = 1;
     o.max_rows = most_rows(a, o.max_rows);
     const int64_t n_ctx = a->model->config.n_ctx;
     o.max_tokens = a->n < n_ctx - a->n_prompt ? a->n_prompt + a->n : n_ctx;
-    TRY(engine_open(&a->engine, a->model, &o, err));
-    TRY(session_open(&a->session, a->engine, err));
+    TRY(ar_engine_open(&a->engine, a->model, &o, err));
+    TRY(ar_session_open(&a->session, a->engine, err));
     TRY(draft_model_open(&a->guess, &args->guess, &o, err));
-    TRY(generator_open(&a->from, a->session, &a->guess.options, err));
-    a->top = mem_new(sample_logprob, args->n_logprobs);
+    TRY(ar_generator_open(&a->from, a->session, &a->guess.options, err));
+    a->top = mem_new(ar_sample_logprob, args->n_logprobs);
     if (args->n_logprobs) a->logprobs = json_array();
     if (!a->top || (args->n_logprobs && !a->logprobs))
         return error_set(err, AR_NOMEM, "out of memory");
@@ -224,11 +224,12 @@ static ar_status show(answer *a, int32_t id, bool end, ar_error *err) {
     return text_status(&a->written, err);
 }
 
-/* {"logprob", "top": [{"id", "logprob"}, ...]}; logits as sampler_logprobs */
+/* {"logprob", "top": [{"id", "logprob"}, ...]}; logits as ar_sampler_logprobs
+ */
 static json_t *logprobs_json(answer *a, const double *logits, int32_t id) {
     double chosen;
-    const int64_t n = sampler_logprobs(a->sampler, logits, id, &chosen, a->top,
-                                       a->args->n_logprobs);
+    const int64_t n = ar_sampler_logprobs(a->sampler, logits, id, &chosen,
+                                          a->top, a->args->n_logprobs);
     json_t *list = json_array();
     for (int64_t i = 0; i < n; i++)
         json_array_append_new(list, json_pack("{s:i, s:f}", "id", a->top[i].id,
@@ -239,7 +240,7 @@ static json_t *logprobs_json(answer *a, const double *logits, int32_t id) {
 static ar_status note_logprobs(answer *a, int32_t id, ar_error *err) {
     json_t *one = json_pack("{s:i, s:o, s:o}", "id", id, "sampled",
                             logprobs_json(a, NULL, id), "raw",
-                            logprobs_json(a, generator_logits(a->from), id));
+                            logprobs_json(a, ar_generator_logits(a->from), id));
     if (one && !json_array_append_new(a->logprobs, one)) return AR_OK;
     return error_set(err, AR_NOMEM, "out of memory");
 }
@@ -253,32 +254,33 @@ static int show_progress(void *ctx, int64_t done, int64_t total) {
 static ar_status read_tokens(answer *a, ar_error *err) {
     enum { LONG = 1024 };
     progress bar;
-    sync_options o = {.ctx = &bar, .cancel = &stopped};
+    ar_sync_options o = {.ctx = &bar, .cancel = &stopped};
     const bool show_bar = a->n_prompt >= LONG && isatty(STDERR_FILENO);
     if (show_bar) {
         progress_begin(&bar, "prompt");
         o.progress = show_progress;
     }
-    const ar_status s = generator_begin(a->from, a->ids, a->n_prompt, &o, err);
+    const ar_status s =
+        ar_generator_begin(a->from, a->ids, a->n_prompt, &o, err);
     if (show_bar) progress_end(&bar);
     return s;
 }
 
 /* The next token; *over if there is none, as the text is whole. */
 static ar_status next_token(answer *a, int32_t *id, bool *over, ar_error *err) {
-    grammar_mask *mask = a->limits.mask;
+    ar_grammar_mask *mask = a->limits.mask;
     const uint64_t *bits = NULL;
-    *over = mask && grammar_mask_is_over(mask);
+    *over = mask && ar_grammar_mask_is_over(mask);
     if (*over) {
         a->reason = "grammar";
         return AR_OK;
     }
-    if (mask) TRY(grammar_mask_allowed(mask, &bits, err));
-    sampler_allow(a->sampler, bits);
-    TRY(generator_next(a->from, a->sampler, id, err));
+    if (mask) TRY(ar_grammar_mask_allowed(mask, &bits, err));
+    ar_sampler_allow(a->sampler, bits);
+    TRY(ar_generator_next(a->from, a->sampler, id, err));
     *over = *id == a->ends[0] || *id == a->ends[1];
     if (*over) a->reason = "eos";
-    return *over || !mask ? AR_OK : grammar_mask_accept(mask, *id, err);
+    return *over || !mask ? AR_OK : ar_grammar_mask_accept(mask, *id, err);
 }
 
 static ar_status write_tokens(answer *a, ar_error *err) {
@@ -303,14 +305,14 @@ static ar_status write_tokens(answer *a, ar_error *err) {
         if (a->n_ids > c->n_ctx) break;
     }
     if (!strcmp(a->reason, "length") && a->limits.mask &&
-        grammar_mask_is_over(a->limits.mask))
+        ar_grammar_mask_is_over(a->limits.mask))
         a->reason = "grammar"; /* the last token that was asked for ends it */
     a->seconds_write = clock_now() - middle;
     return show(a, 0, true, err);
 }
 
 static ar_status print_answer(answer *a, ar_error *err) {
-    const generate_stats g = generator_stats(a->from);
+    const ar_generate_stats g = ar_generator_stats(a->from);
     const int64_t n = a->n_ids - a->n_prompt;
     const char *stop = stop_text_found(a->limits.stop);
     const char *p = a->written.data ? a->written.data : "";
@@ -336,24 +338,24 @@ static void print_ids(const answer *a) {
 }
 
 static void close_all(answer *a) {
-    generator_close(a->from);
+    ar_generator_close(a->from);
     draft_model_close(&a->guess);
-    session_close(a->session);
-    engine_close(a->engine);
+    ar_session_close(a->session);
+    ar_engine_close(a->engine);
     ar_tokenizer_stream_close(a->stream);
     ar_tokenizer_close(a->tok);
-    model_close(a->model);
+    ar_model_close(a->model);
     text_close(&a->written);
     constrain_close(&a->limits);
     mem_free(a->ids);
     mem_free(a->top);
     json_decref(a->logprobs);
-    sampler_close(a->sampler);
+    ar_sampler_close(a->sampler);
 }
 
 static void say_speed(const answer *a) {
     const int64_t n = a->n_ids - a->n_prompt;
-    const generate_stats g = generator_stats(a->from);
+    const ar_generate_stats g = ar_generator_stats(a->from);
     fprintf(stderr,
             "prompt %lld tokens, %.0f tokens/s; wrote %lld, %.0f tokens/s\n",
             (long long)a->n_prompt,

@@ -12,7 +12,7 @@ static ar_status open_grammar(constrain *c, const char *path, ar_error *err) {
     char *data;
     size_t n;
     TRY(file_read(path, GRAMMAR_MAX_SOURCE, &data, &n, err));
-    const ar_status s = grammar_open(&c->grammar, path, data, n, err);
+    const ar_status s = ar_grammar_open(&c->grammar, path, data, n, err);
     mem_free(data);
     return s;
 }
@@ -24,10 +24,10 @@ static ar_status open_schema(constrain *c, const char *word, ar_error *err) {
     size_t n;
     if (!strcmp(word, "json_object")) word = first = any_object;
     if (*first == '{')
-        return json_schema_open(&c->grammar, "--json-schema", word,
-                                strlen(word), err);
+        return ar_grammar_from_schema(&c->grammar, "--json-schema", word,
+                                      strlen(word), err);
     TRY(file_read(word, JSON_SCHEMA_MAX, &data, &n, err));
-    const ar_status s = json_schema_open(&c->grammar, word, data, n, err);
+    const ar_status s = ar_grammar_from_schema(&c->grammar, word, data, n, err);
     mem_free(data);
     return s;
 }
@@ -86,15 +86,15 @@ ar_status constrain_attach(constrain *c, const ar_tokenizer *tok,
     if (!tok)
         return error_set(err, AR_FORMAT,
                          "a grammar needs a tokenizer, and the model has none");
-    const grammar_mask_options o = {ends, n_ends, n_vocab};
-    TRY(token_tree_open(&c->tree, tok, err));
-    return grammar_mask_open(&c->mask, c->grammar, c->tree, &o, err);
+    const ar_grammar_mask_options o = {ends, n_ends, n_vocab};
+    TRY(ar_token_tree_open(&c->tree, tok, err));
+    return ar_grammar_mask_open(&c->mask, c->grammar, c->tree, &o, err);
 }
 
 void constrain_close(constrain *c) {
-    grammar_mask_close(c->mask);
-    token_tree_close(c->tree);
-    grammar_close(c->grammar);
+    ar_grammar_mask_close(c->mask);
+    ar_token_tree_close(c->tree);
+    ar_grammar_close(c->grammar);
     stop_text_close(c->stop);
     *c = (constrain){0};
 }

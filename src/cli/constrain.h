@@ -37,9 +37,9 @@ typedef struct constrain_args {
 
 /* Everything that holds a text to them; all NULL where nothing was asked. */
 typedef struct constrain {
-    grammar *grammar;
-    token_tree *tree;
-    grammar_mask *mask;
+    ar_grammar *grammar;
+    ar_token_tree *tree;
+    ar_grammar_mask *mask;
     stop_text *stop;
 } constrain;
 

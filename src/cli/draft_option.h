@@ -30,15 +30,16 @@ typedef struct draft_args {
 
 /* A draft and the options that name it. */
 typedef struct draft_model {
-    model *m;
-    engine *e;
-    generate_options options;
+    ar_model *m;
+    ar_engine *e;
+    ar_generate_options options;
 } draft_model;
 
 /* Opens the draft model, if one is named, on the device of `on`, for texts of
- * the given length.  Errors: AR_USAGE, those of model_open and engine_open. */
+ * the given length.  Errors: AR_USAGE, those of ar_model_open and
+ * ar_engine_open. */
 ar_status draft_model_open(draft_model *out, const draft_args *a,
-                           const engine_options *on, ar_error *err);
+                           const ar_engine_options *on, ar_error *err);
 void draft_model_close(draft_model *d); /* of a zeroed one, too */
 
 #endif

@@ -19,10 +19,10 @@ static ar_status read_type(const char *text, size_t n, ar_type *out,
                      n < 32 ? (int)n : 32, text);
 }
 
-ar_status engine_args_read(engine_options *o, const device_args *on,
+ar_status engine_args_read(ar_engine_options *o, const device_args *on,
                            const engine_args *run, ar_error *err) {
     const char *types = run->cache_type;
-    *o = engine_options_default();
+    *o = ar_engine_options_default();
     o->device = on->device;
     o->kernels = on->kernels;
     o->n_threads = thread_count(on->threads);

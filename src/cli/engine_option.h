@@ -29,7 +29,7 @@ typedef struct engine_args {
 
 /* The defaults of an engine but for what the options say.  Errors: AR_USAGE.
  */
-ar_status engine_args_read(engine_options *o, const device_args *on,
+ar_status engine_args_read(ar_engine_options *o, const device_args *on,
                            const engine_args *run, ar_error *err);
 
 #endif

@@ -11,7 +11,8 @@
 /* What is out of range is the command line's fault. */
 static ar_status as_usage(ar_status s) { return s == AR_RANGE ? AR_USAGE : s; }
 
-static ar_status read_bias(const char *word, sample_bias *out, ar_error *err) {
+static ar_status read_bias(const char *word, ar_sample_bias *out,
+                           ar_error *err) {
     char *end;
     errno = 0;
     const long long id = strtoll(word, &end, 10);
@@ -28,9 +29,9 @@ static ar_status read_bias(const char *word, sample_bias *out, ar_error *err) {
 }
 
 /* `bias` [a->bias.n] is what o->bias points to. */
-static ar_status read_options(const sample_args *a, sample_bias *bias,
-                              sample_options *o, ar_error *err) {
-    const sample_options rest = sample_options_default();
+static ar_status read_options(const sample_args *a, ar_sample_bias *bias,
+                              ar_sample_options *o, ar_error *err) {
+    const ar_sample_options rest = ar_sample_options_default();
     *o = a->options;
     memcpy(o->order, rest.order, sizeof o->order);
     o->n_order = rest.n_order;
@@ -41,15 +42,15 @@ static ar_status read_options(const sample_args *a, sample_bias *bias,
     o->bias = bias;
     o->n_bias = a->bias.n;
     if (a->samplers) {
-        const ar_status s = sample_order(o, a->samplers, err);
+        const ar_status s = ar_sample_order(o, a->samplers, err);
         if (s != AR_OK) return error_prefix(err, as_usage(s), "--samplers");
     }
-    return as_usage(sample_check(o, err));
+    return as_usage(ar_sample_check(o, err));
 }
 
 ar_status sample_args_check(const sample_args *a, ar_error *err) {
-    sample_options o;
-    sample_bias *bias = mem_new(sample_bias, a->bias.n);
+    ar_sample_options o;
+    ar_sample_bias *bias = mem_new(ar_sample_bias, a->bias.n);
     if (!bias) return error_set(err, AR_NOMEM, "out of memory");
     const ar_status s = read_options(a, bias, &o, err);
     mem_free(bias);
@@ -112,13 +113,13 @@ static ar_status read_breakers(const sample_args *a, const ar_tokenizer *tok,
         (int32_t)(known < n_vocab ? known : n_vocab), ids, n, err);
 }
 
-ar_status sample_args_open(sampler **out, const sample_args *a,
+ar_status sample_args_open(ar_sampler **out, const sample_args *a,
                            const ar_tokenizer *tok, int64_t n_vocab,
                            int64_t max_history, ar_error *err) {
     *out = NULL;
-    sample_options o;
+    ar_sample_options o;
     ar_status s = AR_NOMEM;
-    sample_bias *bias = mem_new(sample_bias, a->bias.n);
+    ar_sample_bias *bias = mem_new(ar_sample_bias, a->bias.n);
     int32_t *ids = mem_new(int32_t, n_vocab);
     if (!bias || !ids) {
         error_set(err, s, "out of memory");
@@ -129,7 +130,7 @@ ar_status sample_args_open(sampler **out, const sample_args *a,
         s = read_breakers(a, tok, n_vocab, ids, &o.n_dry_breakers, err);
     o.dry_breakers = ids;
     if (s == AR_OK)
-        s = as_usage(sampler_open(out, &o, n_vocab, max_history, err));
+        s = as_usage(ar_sampler_open(out, &o, n_vocab, max_history, err));
 done:
     mem_free(bias);
     mem_free(ids);

@@ -11,8 +11,8 @@
 #include "infer/infer.h"
 
 typedef struct sample_args {
-    sample_options options; /* only what samplers.def has an OPTION for */
-    const char *samplers;   /* NULL = the default order */
+    ar_sample_options options; /* only what samplers.def has an OPTION for */
+    const char *samplers;      /* NULL = the default order */
     cli_words breakers, bias;
     int64_t seed;
     bool greedy;
@@ -23,7 +23,7 @@ ar_status sample_args_check(const sample_args *a, ar_error *err);
 
 /* The sampler that the arguments ask for; tok may be NULL, DRY then has no
  * breakers.  Errors: AR_USAGE, also for an id outside the vocabulary. */
-ar_status sample_args_open(sampler **out, const sample_args *a,
+ar_status sample_args_open(ar_sampler **out, const sample_args *a,
                            const ar_tokenizer *tok, int64_t n_vocab,
                            int64_t max_history, ar_error *err);
 

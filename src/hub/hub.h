@@ -4,7 +4,7 @@
  *   hub_options o = hub_options_default();
  *   hub_pulled got;
  *   TRY(hub_pull(&got, "hf:owner/name:Q4_K_M", &o, err));
- *   model_open(&m, got.path, err);
+ *   ar_model_open(&m, got.path, err);
  *
  * What is fetched comes in ranges over several connections; what was broken
  * off goes on where it was, in this call or a later one; what came is compared

@@ -21,15 +21,15 @@ static const char *const stop_names[] = {
 };
 
 struct chat {
-    const model *m;
+    const ar_model *m;
     ar_tokenizer *tok;
     ar_template *template; /* NULL if the model has none */
-    engine *engine;
-    session *session;
+    ar_engine *engine;
+    ar_session *session;
     json_t *turns;
     int32_t stops[MAX_STOPS];
     int n_stops;
-    generator *from;
+    ar_generator *from;
 };
 
 /* ---- opening ---- */
@@ -63,17 +63,17 @@ static ar_status open_template(chat *c, ar_error *err) {
     return s;
 }
 
-static ar_status open_all(chat *c, engine *e, const generate_options *o,
+static ar_status open_all(chat *c, ar_engine *e, const ar_generate_options *o,
                           ar_error *err) {
     const model_config *config = &c->m->config;
-    TRY(model_tokenizer(&c->tok, c->m, err));
+    TRY(ar_model_tokenizer(&c->tok, c->m, err));
     if (!c->tok)
         return error_set(err, AR_UNSUPPORTED, "%.180s: has no tokenizer",
                          c->m->folder);
     TRY(open_template(c, err));
     c->engine = e;
-    TRY(session_open(&c->session, e, err));
-    TRY(generator_open(&c->from, c->session, o, err));
+    TRY(ar_session_open(&c->session, e, err));
+    TRY(ar_generator_open(&c->from, c->session, o, err));
     c->turns = json_array();
     if (!c->turns)
         return error_set(err, AR_NOMEM, "no memory for a conversation");
@@ -83,8 +83,8 @@ static ar_status open_all(chat *c, engine *e, const generate_options *o,
     return AR_OK;
 }
 
-ar_status chat_open(chat **out, const model *m, engine *e,
-                    const generate_options *o, ar_error *err) {
+ar_status chat_open(chat **out, const ar_model *m, ar_engine *e,
+                    const ar_generate_options *o, ar_error *err) {
     *out = NULL;
     chat *c = mem_new(chat, 1);
     if (!c) return error_set(err, AR_NOMEM, "no memory for a conversation");
@@ -99,8 +99,8 @@ ar_status chat_open(chat **out, const model *m, engine *e,
 
 void chat_close(chat *c) {
     if (!c) return;
-    generator_close(c->from);
-    session_close(c->session);
+    ar_generator_close(c->from);
+    ar_session_close(c->session);
     ar_template_close(c->template);
     ar_tokenizer_close(c->tok);
     json_decref(c->turns);
@@ -297,14 +297,14 @@ static ar_status fit_prompt(chat *c, int32_t **ids, int64_t *n,
 
 /* ---- answering ---- */
 
-static ar_status see_prompt(chat *c, const sync_options *sync,
+static ar_status see_prompt(chat *c, const ar_sync_options *sync,
                             const int32_t *ids, int64_t n, chat_stats *out,
                             ar_error *err) {
     const double start = clock_now();
-    const int64_t before = engine_rows_run(c->engine);
-    TRY(generator_begin(c->from, ids, n, sync, err));
+    const int64_t before = ar_engine_rows_run(c->engine);
+    TRY(ar_generator_begin(c->from, ids, n, sync, err));
     out->n_prompt = n;
-    out->n_new = engine_rows_run(c->engine) - before;
+    out->n_new = ar_engine_rows_run(c->engine) - before;
     out->prompt_seconds = clock_now() - start;
     return AR_OK;
 }
@@ -331,7 +331,7 @@ static ar_status write_answer(chat *c, const chat_request *r,
     if (r->n > 0 && r->n < most) most = r->n;
     while (more && out->n_answer < most) {
         int32_t id;
-        TRY(generator_next(c->from, r->sampler, &id, err));
+        TRY(ar_generator_next(c->from, r->sampler, &id, err));
         if (is_stop(c, id)) break;
         TRY(ar_tokenizer_stream_add(stream, id, &p, &n, err));
         more = give(r, answer, p, n);

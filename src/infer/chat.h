@@ -22,9 +22,9 @@ typedef struct chat chat;
 /* Model and engine are borrowed until chat_close.  o: how to guess ahead, may
  * be NULL.  Errors: AR_UNSUPPORTED (the model has no tokenizer), AR_FORMAT (a
  * template that cannot be read), AR_NOMEM, AR_FULL, those of
- * generator_open. */
-ar_status chat_open(chat **out, const model *m, engine *e,
-                    const generate_options *o, ar_error *err);
+ * ar_generator_open. */
+ar_status chat_open(chat **out, const ar_model *m, ar_engine *e,
+                    const ar_generate_options *o, ar_error *err);
 void chat_close(chat *c);
 bool chat_has_template(const chat *c);
 const ar_tokenizer *chat_tokenizer(const chat *c); /* owned by c */
@@ -42,8 +42,8 @@ ar_status chat_save(const chat *c, const char *path, ar_error *err);
 ar_status chat_load(chat *c, const char *path, ar_error *err);
 
 typedef struct chat_request {
-    sampler *sampler;         /* borrowed */
-    const sync_options *sync; /* while the prompt is read; Nullable */
+    ar_sampler *sampler;         /* borrowed */
+    const ar_sync_options *sync; /* while the prompt is read; Nullable */
     int64_t n; /* tokens of the answer at most; 0 = what the context has */
     /* A piece of the answer as it comes, whole characters; false stops. */
     bool (*on_text)(void *ctx, const char *text, size_t n);

@@ -18,13 +18,13 @@ static const struct device_name {
     {"reference-f64", "cpu", "reference", AR_F64},
 };
 
-engine_options engine_options_default(void) {
-    return (engine_options){.device = "cpu",
-                            .max_sessions = 16,
-                            .max_rows = 256,
-                            .page = 16,
-                            .snapshots = 4,
-                            .rewind = 512};
+ar_engine_options ar_engine_options_default(void) {
+    return (ar_engine_options){.device = "cpu",
+                               .max_sessions = 16,
+                               .max_rows = 256,
+                               .page = 16,
+                               .snapshots = 4,
+                               .rewind = 512};
 }
 
 static ar_status check_range(const char *name, int64_t x, int64_t most,
@@ -34,10 +34,10 @@ static ar_status check_range(const char *name, int64_t x, int64_t most,
                      (long long)x, (long long)most);
 }
 
-static ar_status set_options(engine *e, const engine_options *opt,
+static ar_status set_options(ar_engine *e, const ar_engine_options *opt,
                              ar_error *err) {
     const model_config *c = &e->m->config;
-    e->opt = opt ? *opt : engine_options_default();
+    e->opt = opt ? *opt : ar_engine_options_default();
     if (!e->opt.device) e->opt.device = "cpu";
     if (e->opt.max_tokens == 0) e->opt.max_tokens = c->n_ctx;
     TRY(check_range("max_tokens", e->opt.max_tokens, INT32_MAX, err));
@@ -52,7 +52,7 @@ static ar_status set_options(engine *e, const engine_options *opt,
     return check_range("max_tokens in whole pages", n * page, INT32_MAX, err);
 }
 
-static ar_status open_device(engine *e, ar_error *err) {
+static ar_status open_device(ar_engine *e, ar_error *err) {
     device_options o = {.n_threads = e->opt.n_threads,
                         .kernels = e->opt.kernels};
     const char *name = e->opt.device;
@@ -77,7 +77,7 @@ static ar_status open_device(engine *e, ar_error *err) {
 /* May a weight have its file's type t in a graph?  Matrices of 16 bits or in
  * blocks are multiplied as they are; but blocks lie along the last dimension,
  * which must be that of the sums. */
-static bool usable_as(const engine *e, const param_spec *s, ar_type t) {
+static bool usable_as(const ar_engine *e, const param_spec *s, ar_type t) {
     const bool matrix = s->shape.rank >= 2;
     const bool turned = s->shape.rank == 2 ? e->m->config.conv1d : s->turned;
     /* The ways out of a latent vector are read along either side. */
@@ -95,7 +95,7 @@ static bool usable_in_place(const param_source *from, ar_type t) {
 
 /* Stacks of experts are most of a model: those that must be copied keep their
  * type too. */
-static void place_weight(engine *e, int i, bool host_memory) {
+static void place_weight(ar_engine *e, int i, bool host_memory) {
     const param_spec *s = &e->params.spec[i];
     const param_source from = params_source(s, e->m->files);
     const bool as_is = usable_as(e, s, from.type);
@@ -115,7 +115,7 @@ static void place_weight(engine *e, int i, bool host_memory) {
 }
 
 /* A slot and an offset for every weight. */
-static ar_status place_weights(engine *e, ar_error *err) {
+static ar_status place_weights(ar_engine *e, ar_error *err) {
     device_caps caps;
     e->be->caps(e->dev, &caps);
     TRY(params_build(&e->params, &e->m->config, e->type, err));
@@ -133,7 +133,7 @@ static ar_status place_weights(engine *e, ar_error *err) {
 
 /* One weight into its buffer, by way of `stage` where the host cannot see
  * that buffer. */
-static ar_status load_weight(engine *e, int i, void *stage, ar_error *err) {
+static ar_status load_weight(ar_engine *e, int i, void *stage, ar_error *err) {
     const param_spec *s = &e->params.spec[i];
     buffer *b = &e->buffers[e->weight_slot[i]];
     const ar_type type = e->weight_type[i];
@@ -149,7 +149,7 @@ static ar_status load_weight(engine *e, int i, void *stage, ar_error *err) {
     return e->be->write(e->dev, b, at, stage, size, err);
 }
 
-static ar_status load_weights(engine *e, ar_error *err) {
+static ar_status load_weights(ar_engine *e, ar_error *err) {
     size_t largest = 0;
     for (int i = 0; i < e->params.n; i++) {
         const size_t size =
@@ -170,7 +170,7 @@ static ar_status load_weights(engine *e, ar_error *err) {
     return s;
 }
 
-static ar_status open_cache(engine *e, ar_error *err) {
+static ar_status open_cache(ar_engine *e, ar_error *err) {
     const cache_layout *c = &e->cache;
     int64_t n_pages[MAX_GROUPS];
     TRY(cache_place(e, err));
@@ -185,7 +185,7 @@ static ar_status open_cache(engine *e, ar_error *err) {
     return prefix_open(&e->prefixes, c->n_groups, n_pages, c->page, err);
 }
 
-static ar_status open_rows(engine *e, ar_error *err) {
+static ar_status open_rows(ar_engine *e, ar_error *err) {
     const model_config *c = &e->m->config;
     const int64_t R = e->opt.max_rows;
     const int64_t head = R < HEAD_MAX_ROWS ? R : HEAD_MAX_ROWS;
@@ -204,18 +204,18 @@ static ar_status open_rows(engine *e, ar_error *err) {
     return AR_OK;
 }
 
-static ar_status open_sessions(engine *e, ar_error *err) {
+static ar_status open_sessions(ar_engine *e, ar_error *err) {
     const int64_t S = e->opt.max_sessions, M = e->cache.pages_per_session;
     const int64_t each = M * (e->cache.n_groups + 1 + e->cache.page);
-    e->sessions = mem_new(session, S);
+    e->sessions = mem_new(ar_session, S);
     e->lists = mem_new(int32_t, S * each);
     if (!e->sessions || !e->lists)
         return error_set(err, AR_NOMEM, "no memory for %lld sessions",
                          (long long)S);
     int32_t *at = e->lists;
     for (int64_t i = 0; i < S; i++) {
-        session *s = &e->sessions[i];
-        *s = (session){.e = e, .index = (int32_t)i};
+        ar_session *s = &e->sessions[i];
+        *s = (ar_session){.e = e, .index = (int32_t)i};
         for (int g = 0; g < e->cache.n_groups; g++, at += M) {
             s->pages[g] = at;
             for (int64_t p = 0; p < M; p++) at[p] = -1;
@@ -227,7 +227,8 @@ static ar_status open_sessions(engine *e, ar_error *err) {
     return AR_OK;
 }
 
-static ar_status open_all(engine *e, const engine_options *opt, ar_error *err) {
+static ar_status open_all(ar_engine *e, const ar_engine_options *opt,
+                          ar_error *err) {
     TRY(set_options(e, opt, err));
     TRY(open_device(e, err));
     TRY(place_weights(e, err));
@@ -238,21 +239,21 @@ static ar_status open_all(engine *e, const engine_options *opt, ar_error *err) {
     return engine_build(e, err);
 }
 
-ar_status engine_open(engine **out, const model *m, const engine_options *opt,
-                      ar_error *err) {
+ar_status ar_engine_open(ar_engine **out, const ar_model *m,
+                         const ar_engine_options *opt, ar_error *err) {
     *out = NULL;
-    engine *e = mem_new(engine, 1);
+    ar_engine *e = mem_new(ar_engine, 1);
     if (!e) return error_set(err, AR_NOMEM, "no memory for an engine");
     e->m = m;
     const ar_status s = open_all(e, opt, err);
     if (s == AR_OK)
         *out = e;
     else
-        engine_close(e);
+        ar_engine_close(e);
     return s;
 }
 
-void engine_close(engine *e) {
+void ar_engine_close(ar_engine *e) {
     if (!e) return;
     engine_unbuild(e);
     for (int i = 0; i < e->n_buffers; i++)
@@ -278,17 +279,17 @@ void engine_close(engine *e) {
     mem_free(e);
 }
 
-int64_t engine_free_pages(const engine *e) {
+int64_t ar_engine_free_pages(const ar_engine *e) {
     const page_pool *p = &e->prefixes.pools[0];
     return p->n_free + p->n_cached;
 }
 
-int64_t engine_rows_run(const engine *e) { return e->n_rows; }
+int64_t ar_engine_rows_run(const ar_engine *e) { return e->n_rows; }
 
-void engine_memory_use(const engine *e, engine_memory *out) {
-    *out = (engine_memory){.weights = e->weights_size,
-                           .mapped = e->mapped_size,
-                           .cache = e->buffers[SLOT_CACHE].size};
+void ar_engine_memory_use(const ar_engine *e, ar_engine_memory *out) {
+    *out = (ar_engine_memory){.weights = e->weights_size,
+                              .mapped = e->mapped_size,
+                              .cache = e->buffers[SLOT_CACHE].size};
     out->rest = e->buffers[SLOT_ROWS].size + e->buffers[SLOT_TABLE].size +
                 e->buffers[SLOT_HIDDEN].size + e->buffers[SLOT_LOGITS].size;
     for (int i = 0; i < e->n_body + e->n_head; i++) {

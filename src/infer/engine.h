@@ -16,7 +16,7 @@
 typedef struct engine engine;
 typedef struct session session;
 
-typedef struct engine_options {
+typedef struct ar_engine_options {
     const char *device;   /* "cpu", "reference", "reference-f64" */
     int n_threads;        /* 0 = all */
     const char *kernels;  /* NULL = best */
@@ -34,23 +34,23 @@ typedef struct engine_options {
     bool exact; /* activations stay f32 before the blocks of a GGUF file, where
                    they else are rounded to 8 bits; always in folders and in
                    "reference-f64" */
-} engine_options;
-engine_options engine_options_default(void);
+} ar_engine_options;
+ar_engine_options ar_engine_options_default(void);
 
-/* The model is borrowed until engine_close.  Errors: AR_NOMEM says how large a
- * cache would fit where the wanted one does not. */
-ar_status engine_open(engine **out, const model *m, const engine_options *opt,
-                      ar_error *err);
-void engine_close(engine *e); /* after its sessions */
+/* The model is borrowed until ar_engine_close.  Errors: AR_NOMEM says how large
+ * a cache would fit where the wanted one does not. */
+ar_status ar_engine_open(ar_engine **out, const ar_model *m,
+                         const ar_engine_options *opt, ar_error *err);
+void ar_engine_close(ar_engine *e); /* after its sessions */
 /* Pages that texts could take, those of texts that are gone included. */
-int64_t engine_free_pages(const engine *e);
+int64_t ar_engine_free_pages(const ar_engine *e);
 /* Rows computed since it was opened. */
-int64_t engine_rows_run(const engine *e);
+int64_t ar_engine_rows_run(const ar_engine *e);
 /* Memory of the engine by kind, in bytes. */
-typedef struct engine_memory {
+typedef struct ar_engine_memory {
     size_t weights, mapped, cache, programs, rest;
-} engine_memory;
-void engine_memory_use(const engine *e, engine_memory *out);
+} ar_engine_memory;
+void ar_engine_memory_use(const ar_engine *e, ar_engine_memory *out);
 
 /* ---- texts ----
  *
@@ -60,75 +60,78 @@ void engine_memory_use(const engine *e, engine_memory *out);
  * as others where the text is longer than its original context. */
 
 /* Errors: AR_FULL if max_sessions are open. */
-ar_status session_open(session **out, engine *e, ar_error *err);
-void session_close(session *s);
+ar_status ar_session_open(ar_session **out, ar_engine *e, ar_error *err);
+void ar_session_close(ar_session *s);
 /* Another session with the same text; pages are copied when one of them writes
  * to them.  Errors: AR_FULL, AR_DEVICE. */
-ar_status session_fork(session **out, const session *s, ar_error *err);
+ar_status ar_session_fork(ar_session **out, const ar_session *s, ar_error *err);
 /* Forget all but the first n tokens.  The states of some models cannot go back
  * to where they were: the next step then runs the tokens since a snapshot
  * once more. */
-void session_rewind(session *s, int64_t n);
-int64_t session_length(const session *s); /* tokens of the text */
+void ar_session_rewind(ar_session *s, int64_t n);
+int64_t ar_session_length(const ar_session *s); /* tokens of the text */
 /* Copy tokens [first, first + n) of the text. */
-void session_tokens(const session *s, int64_t first, int64_t n, int32_t *out);
+void ar_session_tokens(const ar_session *s, int64_t first, int64_t n,
+                       int32_t *out);
 
 /* Make the text the longest beginning of tokens[0..n) that needs no computing;
  * the rest can go into steps with other texts.  Errors: AR_RANGE and AR_FULL as
- * session_sync, the text is then as it was; AR_DEVICE. */
-ar_status session_reuse(session *s, const int32_t *tokens, int64_t n,
-                        ar_error *err);
+ * ar_session_sync, the text is then as it was; AR_DEVICE. */
+ar_status ar_session_reuse(ar_session *s, const int32_t *tokens, int64_t n,
+                           ar_error *err);
 
-typedef struct sync_options {
+typedef struct ar_sync_options {
     /* Called before the first and after every max_rows tokens with how many of
      * all are there; anything but 0 stops.  Nullable. */
     int (*progress)(void *ctx, int64_t done, int64_t total);
     void *ctx;
     const volatile sig_atomic_t *cancel; /* stops when not 0; Nullable */
-} sync_options;
+} ar_sync_options;
 
 /* Make the text exactly tokens[0..n), computing only what no one has.
  *
  *   logits  [V] of the last token; f64; may be NULL
  *
  * The bits are those of a new session fed with all tokens.  Errors: AR_RANGE
- * as session_feed, the text is then as it was; AR_FULL, AR_CANCELLED,
- * AR_DEVICE: the text is the beginning of the new one, session_length long. */
-ar_status session_sync(session *s, const int32_t *tokens, int64_t n,
-                       const sync_options *opt, double *logits, ar_error *err);
+ * as ar_session_feed, the text is then as it was; AR_FULL, AR_CANCELLED,
+ * AR_DEVICE: the text is the beginning of the new one, ar_session_length long.
+ */
+ar_status ar_session_sync(ar_session *s, const int32_t *tokens, int64_t n,
+                          const ar_sync_options *opt, double *logits,
+                          ar_error *err);
 
 /* Write the text and what was computed of it to a file, and open a session
  * with it.  It goes on with the same bits.  Errors: AR_IO; AR_FORMAT (damaged,
  * or of another model, type of cache or size of page); AR_FULL; AR_NOMEM. */
-ar_status session_save(const session *s, const char *path, ar_error *err);
-ar_status session_load(session **out, engine *e, const char *path,
-                       ar_error *err);
+ar_status ar_session_save(const ar_session *s, const char *path, ar_error *err);
+ar_status ar_session_load(ar_session **out, ar_engine *e, const char *path,
+                          ar_error *err);
 
 /* ---- steps ---- */
 
-enum step_logits { LOGITS_NONE, LOGITS_LAST, LOGITS_ALL };
+enum ar_step_logits { AR_LOGITS_NONE, AR_LOGITS_LAST, AR_LOGITS_ALL };
 
 /* What one text gets in a step: tokens[0..n) after those it has. */
-typedef struct engine_part {
-    session *s;
+typedef struct ar_engine_part {
+    ar_session *s;
     const int32_t *tokens;
     int64_t n; /* at least 1 */
-    enum step_logits want;
+    enum ar_step_logits want;
     double *logits; /* [V] or [n, V], f64; NULL = none */
     /* Tokens that the text is about to have, where this part is a piece of a
      * prompt: a longrope turns by it.  0 = what it has after the part. */
     int64_t length;
-} engine_part;
+} ar_engine_part;
 
 /* Advance several texts, all different, by any number of tokens each.  Every
  * one gets the bits that it would get alone.  Errors: AR_RANGE for a bad id or
  * a text longer than the model's context; AR_FULL if the pages do not suffice;
  * AR_DEVICE.  All texts are then unchanged. */
-ar_status engine_step(engine *e, const engine_part *parts, int64_t n,
-                      ar_error *err);
+ar_status ar_engine_step(ar_engine *e, const ar_engine_part *parts, int64_t n,
+                         ar_error *err);
 
 /* A step of one session: logits of the last token, or of all. */
-ar_status session_feed(session *s, const int32_t *tokens, int64_t n, bool all,
-                       double *logits, ar_error *err);
+ar_status ar_session_feed(ar_session *s, const int32_t *tokens, int64_t n,
+                          bool all, double *logits, ar_error *err);
 
 #endif

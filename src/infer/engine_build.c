@@ -9,14 +9,14 @@
 #include "infer/engine_state.h"
 #include "model/layer_cache.h"
 
-static ref row_input(const engine *e, graph *g, const char *name, int field,
+static ref row_input(const ar_engine *e, graph *g, const char *name, int field,
                      int64_t n) {
     return graph_input(g, name, AR_I32, shape1(n), SLOT_ROWS,
                        field * e->opt.max_rows * (int64_t)sizeof(int32_t));
 }
 
 /* All weights as leaves; those not used are dropped by graph_rewrite. */
-static void add_params(const engine *e, graph *g, ref *param) {
+static void add_params(const ar_engine *e, graph *g, ref *param) {
     for (int i = 0; i < e->params.n; i++)
         param[i] = graph_param(g, e->params.spec[i].name, e->weight_type[i],
                                e->params.spec[i].shape, e->weight_slot[i],
@@ -29,7 +29,8 @@ static ref pool(graph *g, const char *name, const pool_place *p) {
 }
 
 /* What every layer has: its pools; its group's table and slots. */
-static void add_cache(const engine *e, graph *g, decoder_pages *p, int64_t n) {
+static void add_cache(const ar_engine *e, graph *g, decoder_pages *p,
+                      int64_t n) {
     const cache_layout *c = &e->cache;
     const shape s = shape2(e->opt.max_sessions, c->pages_per_session);
     ref table[MAX_GROUPS], slot[MAX_GROUPS];
@@ -50,7 +51,7 @@ static void add_cache(const engine *e, graph *g, decoder_pages *p, int64_t n) {
     }
 }
 
-static void build_body(const engine *e, graph *g, decoder *d, int64_t n) {
+static void build_body(const ar_engine *e, graph *g, decoder *d, int64_t n) {
     const model_config *c = &e->m->config;
     ref k_pool[MAX_LAYERS], v_pool[MAX_LAYERS], table[MAX_LAYERS],
         slot[MAX_LAYERS];
@@ -75,7 +76,7 @@ static void build_body(const engine *e, graph *g, decoder *d, int64_t n) {
     graph_store(g, out, hidden);
 }
 
-static void build_head(const engine *e, graph *g, decoder *d, int64_t n) {
+static void build_head(const ar_engine *e, graph *g, decoder *d, int64_t n) {
     const model_config *c = &e->m->config;
     const ref hidden =
         graph_input(g, "hidden", e->type, shape2(e->opt.max_rows, c->n_embd),
@@ -87,9 +88,9 @@ static void build_head(const engine *e, graph *g, decoder *d, int64_t n) {
     graph_store(g, out, y);
 }
 
-typedef void build_fn(const engine *e, graph *g, decoder *d, int64_t n);
+typedef void build_fn(const ar_engine *e, graph *g, decoder *d, int64_t n);
 
-static ar_status compile(engine *e, engine_program *out, build_fn *build,
+static ar_status compile(ar_engine *e, engine_program *out, build_fn *build,
                          int64_t n, ar_error *err) {
     ref *param = mem_new(ref, e->params.n);
     if (!param) return error_set(err, AR_NOMEM, "no memory for a graph");
@@ -117,7 +118,7 @@ static ar_status compile(engine *e, engine_program *out, build_fn *build,
     return s;
 }
 
-static ar_status compile_all(engine *e, engine_program *list, int *n,
+static ar_status compile_all(ar_engine *e, engine_program *list, int *n,
                              build_fn *build, int64_t most, ar_error *err) {
     static const int64_t sizes[] = {1, 4, 16, 64, 256};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -130,14 +131,14 @@ static ar_status compile_all(engine *e, engine_program *list, int *n,
     return AR_OK;
 }
 
-ar_status engine_build(engine *e, ar_error *err) {
+ar_status engine_build(ar_engine *e, ar_error *err) {
     const int64_t R = e->opt.max_rows;
     TRY(compile_all(e, e->body, &e->n_body, build_body, R, err));
     return compile_all(e, e->head, &e->n_head, build_head,
                        R < HEAD_MAX_ROWS ? R : HEAD_MAX_ROWS, err);
 }
 
-static void release_all(engine *e, engine_program *list, int *n) {
+static void release_all(ar_engine *e, engine_program *list, int *n) {
     for (int i = 0; i < *n; i++) {
         e->be->release(list[i].p);
         graph_close(&list[i].g);
@@ -145,7 +146,7 @@ static void release_all(engine *e, engine_program *list, int *n) {
     *n = 0;
 }
 
-void engine_unbuild(engine *e) {
+void engine_unbuild(ar_engine *e) {
     release_all(e, e->body, &e->n_body);
     release_all(e, e->head, &e->n_head);
 }

@@ -21,7 +21,7 @@ int cache_group_of(const cache_layout *c, int64_t window) {
 
 /* A group for a window, if it saves pages.  A session holds at most what lies
  * behind its end, and the rows of a step before that is given back. */
-static void add_group(const engine *e, cache_layout *c, int64_t window) {
+static void add_group(const ar_engine *e, cache_layout *c, int64_t window) {
     if (window == 0 || cache_group_of(c, window) || c->n_groups == MAX_GROUPS)
         return;
     const int64_t most = c->group[0].n_pages * c->page;
@@ -62,7 +62,7 @@ static bool place_states(pool_place *p, ar_type t, shape s, size_t *size) {
 }
 
 /* The state of layer l, if it has one. */
-static bool lay_out_state(const engine *e, int64_t l, size_t *size,
+static bool lay_out_state(const ar_engine *e, int64_t l, size_t *size,
                           pool_place *conv, pool_place *scan) {
     const layer_cache x = layer_cache_of(&e->m->config, l);
     const int64_t S = recurrent_rows(e);
@@ -75,7 +75,7 @@ static bool lay_out_state(const engine *e, int64_t l, size_t *size,
 
 /* The layout of a cache of max_tokens; pools into k and v [n_layers] where
  * they are not NULL.  Returns false where it is too large. */
-static bool lay_out(const engine *e, int64_t max_tokens, cache_layout *c,
+static bool lay_out(const ar_engine *e, int64_t max_tokens, cache_layout *c,
                     pool_place *k, pool_place *v) {
     const model_config *m = &e->m->config;
     const int64_t page = e->opt.page;
@@ -125,7 +125,7 @@ static ar_status check_type(const char *what, ar_type t, int64_t dim,
                      what, ar_type_name(t), (long long)dim);
 }
 
-static ar_status check_types(engine *e, ar_error *err) {
+static ar_status check_types(ar_engine *e, ar_error *err) {
     if (e->opt.k_type == AR_NONE) e->opt.k_type = e->type;
     if (e->opt.v_type == AR_NONE) e->opt.v_type = e->type;
     for (int64_t l = 0; l < e->m->config.n_layers; l++) {
@@ -137,7 +137,7 @@ static ar_status check_types(engine *e, ar_error *err) {
 }
 
 /* The largest cache, in tokens, of at most `size` bytes. */
-static int64_t most_tokens(const engine *e, size_t size) {
+static int64_t most_tokens(const ar_engine *e, size_t size) {
     int64_t low = 0, high = e->opt.max_tokens;
     while (low < high) {
         const int64_t middle = low + (high - low + 1) / 2;
@@ -152,7 +152,7 @@ static int64_t most_tokens(const engine *e, size_t size) {
 
 /* Nothing is written to the cache yet, so the system would give more memory
  * than it has. */
-static ar_status check_memory(const engine *e, bool can_be, ar_error *err) {
+static ar_status check_memory(const ar_engine *e, bool can_be, ar_error *err) {
     device_caps caps;
     e->be->caps(e->dev, &caps);
     if (can_be && (!caps.memory || e->cache.size <= caps.memory)) return AR_OK;
@@ -170,7 +170,7 @@ static ar_status check_memory(const engine *e, bool can_be, ar_error *err) {
                      (double)room / GiB, (long long)most_tokens(e, room));
 }
 
-ar_status cache_place(engine *e, ar_error *err) {
+ar_status cache_place(ar_engine *e, ar_error *err) {
     const int64_t n = e->m->config.n_layers;
     TRY(check_types(e, err));
     e->k_pool = mem_new(pool_place, n);

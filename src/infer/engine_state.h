@@ -75,8 +75,8 @@ static inline int32_t mark_token(int32_t mark) { return mark & ~MARK_LONG; }
  * have what is needed to go on after n_ready.  They differ where a rewind went
  * beyond the margin of a window: the next step runs tokens [n_ready, n_kept)
  * again, for the windows only. */
-struct session {
-    engine *e;
+struct ar_session {
+    ar_engine *e;
     bool open;
     int32_t index; /* row of the tables */
     int64_t length, n_kept, n_ready;
@@ -86,18 +86,18 @@ struct session {
     int64_t first[MAX_GROUPS];  /* page behind those that a group gave back */
     int64_t n_nodes;            /* pages that the prefix tree has: the first */
     int32_t *nodes;             /* [M]: their nodes */
-    uint64_t step;              /* the last engine_step it took part in */
+    uint64_t step;              /* the last ar_engine_step it took part in */
     /* While a step runs: where it ends, the first token whose logits are
      * wanted, and where they go, [V] each. */
     int64_t end, want;
     double *logits;
 };
 
-struct engine {
-    const model *m;
+struct ar_engine {
+    const ar_model *m;
     const backend *be;
     device *dev;
-    engine_options opt;
+    ar_engine_options opt;
     ar_type type;      /* of weights, cache and activations */
     param_list params; /* in that type */
     struct matmul_attr matmul;
@@ -115,7 +115,7 @@ struct engine {
     pool_place *conv_pool, *scan_pool;
     struct recurrent *recurrent; /* NULL: no layer has a state */
     prefix_tree prefixes;        /* and the pages of every group */
-    session *sessions;           /* [max_sessions] */
+    ar_session *sessions;        /* [max_sessions] */
     int32_t *lists;              /* what their pointers point to */
 
     int32_t *rows;    /* [ROWS_COUNT, R] */
@@ -124,7 +124,7 @@ struct engine {
 
     engine_program body[MAX_PROGRAMS], head[MAX_PROGRAMS];
     int n_body, n_head;
-    uint64_t n_steps; /* engine_step so far */
+    uint64_t n_steps; /* ar_engine_step so far */
     int64_t n_rows;   /* rows run so far */
 };
 
@@ -133,7 +133,7 @@ struct engine {
 /* The cache for e->opt and its pools.  Errors: AR_RANGE (an option), AR_SHAPE
  * (heads that are not whole blocks of a type), AR_NOMEM, which says how many
  * tokens would fit the memory that is free. */
-ar_status cache_place(engine *e, ar_error *err);
+ar_status cache_place(ar_engine *e, ar_error *err);
 int cache_group_of(const cache_layout *c, int64_t window);
 /* First token that a group needs for a text to go on after n tokens. */
 static inline int64_t cache_first_needed(const cache_group *g, int64_t n) {
@@ -144,37 +144,37 @@ static inline int64_t cache_first_needed(const cache_group *g, int64_t n) {
 
 /* Give back what a text of s->length tokens, of which at most n_kept are
  * computed, does not need; lowers n_ready where a window has gaps. */
-void session_trim(session *s);
+void session_trim(ar_session *s);
 /* Pages of group 0 for a text of n tokens, those that will be written its
  * own.  Errors: AR_FULL, AR_DEVICE; then session_trim puts it right. */
-ar_status session_reserve(session *s, int64_t n, ar_error *err);
+ar_status session_reserve(ar_session *s, int64_t n, ar_error *err);
 /* The same of the windowed groups for tokens [n_ready, n). */
-ar_status session_reserve_windows(session *s, int64_t n, ar_error *err);
+ar_status session_reserve_windows(ar_session *s, int64_t n, ar_error *err);
 /* The same for tokens up to n, from the first page that each group holds. */
-ar_status session_reserve_held(session *s, int64_t n, ar_error *err);
+ar_status session_reserve_held(ar_session *s, int64_t n, ar_error *err);
 /* n_ready tokens are computed now: let others find full pages, give back what
  * lies behind the windows. */
-void session_advanced(session *s, int64_t n_ready);
+void session_advanced(ar_session *s, int64_t n_ready);
 /* Take the pages that others computed for marks [0, n) if those are more than
  * n_ready; n_kept may then be more than the length. */
-ar_status session_find_prefix(session *s, int64_t n, ar_error *err);
+ar_status session_find_prefix(ar_session *s, int64_t n, ar_error *err);
 /* Hold all that `from`, of the same engine, holds. */
-ar_status session_share(session *s, const session *from, ar_error *err);
+ar_status session_share(ar_session *s, const ar_session *from, ar_error *err);
 
 /* ---- session_step.c ---- */
 
-ar_status check_tokens(const engine *e, const int32_t *tokens, int64_t n,
+ar_status check_tokens(const ar_engine *e, const int32_t *tokens, int64_t n,
                        ar_error *err);
 /* The mark of a token of a text of `length` tokens. */
-int32_t session_mark(const engine *e, int32_t token, int64_t length);
+int32_t session_mark(const ar_engine *e, int32_t token, int64_t length);
 /* Run the next rows of the sessions of parts[0 .. n), up to their `end`. */
-ar_status step_run(engine *e, const engine_part *parts, int64_t n,
+ar_status step_run(ar_engine *e, const ar_engine_part *parts, int64_t n,
                    ar_error *err);
 
 /* ---- engine_build.c ---- */
 
 /* Graphs and programs for all capacities. */
-ar_status engine_build(engine *e, ar_error *err);
-void engine_unbuild(engine *e);
+ar_status engine_build(ar_engine *e, ar_error *err);
+void engine_unbuild(ar_engine *e);
 
 #endif

@@ -8,10 +8,10 @@
  * the distribution; draws that are a function of seed and position keep the
  * very tokens).
  *
- *   TRY(generator_open(&g, s, NULL, err));
- *   TRY(generator_begin(g, ids, n, NULL, err));
- *   while (...) TRY(generator_next(g, sampler, &id, err));
- *   generator_close(g); */
+ *   TRY(ar_generator_open(&g, s, NULL, err));
+ *   TRY(ar_generator_begin(g, ids, n, NULL, err));
+ *   while (...) TRY(ar_generator_next(g, sampler, &id, err));
+ *   ar_generator_close(g); */
 #ifndef INFER_GENERATE_H
 #define INFER_GENERATE_H
 
@@ -20,43 +20,44 @@
 
 typedef struct generator generator;
 
-typedef struct generate_options {
+typedef struct ar_generate_options {
     /* In a step; 0 = plain decoding, as for models with a state; 8, at most
      * 16. */
     int64_t max_guesses;
-    bool always;   /* guess that many in every step, whether it pays or not */
-    engine *draft; /* a smaller model that guesses, borrowed; NULL: look-up */
-} generate_options;
-generate_options generate_options_default(void);
+    bool always; /* guess that many in every step, whether it pays or not */
+    ar_engine
+        *draft; /* a smaller model that guesses, borrowed; NULL: look-up */
+} ar_generate_options;
+ar_generate_options ar_generate_options_default(void);
 
 /* What guessing did. */
-typedef struct generate_stats {
+typedef struct ar_generate_stats {
     int64_t tokens, steps;  /* written; of the model */
     int64_t guessed, right; /* tokens */
-} generate_stats;
+} ar_generate_stats;
 
-/* The session is borrowed until generator_close.  Errors: AR_RANGE
+/* The session is borrowed until ar_generator_close.  Errors: AR_RANGE
  * (max_guesses; a draft of another vocabulary), AR_NOMEM, AR_FULL (the draft
  * has no session left). */
-ar_status generator_open(generator **out, session *s, const generate_options *o,
-                         ar_error *err);
+ar_status ar_generator_open(ar_generator **out, ar_session *s,
+                            const ar_generate_options *o, ar_error *err);
 /* The session keeps what is sure: all tokens but the last. */
-void generator_close(generator *g);
+void ar_generator_close(ar_generator *g);
 
-/* Make ids [n], n >= 1, the text: session_sync, its options and errors. */
-ar_status generator_begin(generator *g, const int32_t *ids, int64_t n,
-                          const sync_options *o, ar_error *err);
+/* Make ids [n], n >= 1, the text: ar_session_sync, its options and errors. */
+ar_status ar_generator_begin(ar_generator *g, const int32_t *ids, int64_t n,
+                             const ar_sync_options *o, ar_error *err);
 
 /* The next token, which is then part of the text.  Errors: AR_RANGE where the
- * context is full; those of session_feed and sampler_next; the text is then
- * unchanged. */
-ar_status generator_next(generator *g, sampler *from, int32_t *id,
-                         ar_error *err);
+ * context is full; those of ar_session_feed and ar_sampler_next; the text is
+ * then unchanged. */
+ar_status ar_generator_next(ar_generator *g, ar_sampler *from, int32_t *id,
+                            ar_error *err);
 
 /* Logits [V] that the last token was drawn from; valid until the next call. */
-const double *generator_logits(const generator *g);
+const double *ar_generator_logits(const ar_generator *g);
 /* The text so far: *n ids, borrowed until the next call. */
-const int32_t *generator_text(const generator *g, int64_t *n);
-generate_stats generator_stats(const generator *g);
+const int32_t *ar_generator_text(const ar_generator *g, int64_t *n);
+ar_generate_stats ar_generator_stats(const ar_generator *g);
 
 #endif

@@ -5,8 +5,8 @@
  * only read.  A run holds the states that texts lead to; it grows as states
  * are met and belongs to one thread.
  *
- *   grammar *g;
- *   TRY(grammar_open(&g, "yes.gbnf", "root ::= \"yes\"", 14, err));
+ *   ar_grammar *g;
+ *   TRY(ar_grammar_open(&g, "yes.gbnf", "root ::= \"yes\"", 14, err));
  *   grammar_run *r;
  *   TRY(grammar_run_open(&r, g, err));
  *   grammar_state s;
@@ -14,7 +14,7 @@
  *   TRY(grammar_run_step(r, s, 'y', &s, err));       GRAMMAR_DEAD: no
  *   if (grammar_run_can_end(r, s)) ...               the text is whole
  *   grammar_run_close(r);
- *   grammar_close(g); */
+ *   ar_grammar_close(g); */
 #ifndef INFER_GRAMMAR_H
 #define INFER_GRAMMAR_H
 
@@ -32,9 +32,9 @@ enum { GRAMMAR_MAX_SOURCE = 4 << 20 };
  * AR_FORMAT with line and column; also a rule that is not defined, that calls
  * itself before any character, or whose texts never end; AR_RANGE for what is
  * over a limit; AR_NOMEM. */
-ar_status grammar_open(grammar **out, const char *name, const char *source,
-                       size_t n, ar_error *err);
-void grammar_close(grammar *g);
+ar_status ar_grammar_open(ar_grammar **out, const char *name,
+                          const char *source, size_t n, ar_error *err);
+void ar_grammar_close(ar_grammar *g);
 
 /* All the ways in which a text so far can be read; equal ways, equal number. */
 typedef uint32_t grammar_state;
@@ -43,7 +43,8 @@ enum { GRAMMAR_DEAD = 0 }; /* the text does not follow the grammar */
 typedef struct grammar_run grammar_run;
 
 /* The grammar is borrowed until grammar_run_close.  Errors: AR_NOMEM. */
-ar_status grammar_run_open(grammar_run **out, const grammar *g, ar_error *err);
+ar_status grammar_run_open(grammar_run **out, const ar_grammar *g,
+                           ar_error *err);
 void grammar_run_close(grammar_run *r);
 
 /* The state of the empty text, and that after one more byte.  Bytes that are

@@ -9,7 +9,7 @@
 enum { MAX_NODES = 1 << 21, MAX_SETS = 1 << 14, SET_SLOTS = 1 << 15, END = 0 };
 
 typedef struct compiler {
-    grammar *g;
+    ar_grammar *g;
     const gram_source *s;
     uint32_t *class_start; /* [n_classes] node, 0 = not yet */
     uint16_t *set_slots;   /* [SET_SLOTS] set + 1 */
@@ -25,7 +25,7 @@ static uint32_t fail(compiler *c, ar_status code, const char *what) {
 
 static uint32_t add_node(compiler *c, node_kind kind, uint32_t arg,
                          uint32_t next) {
-    grammar *g = c->g;
+    ar_grammar *g = c->g;
     if (c->status != AR_OK) return END;
     if (g->n_nodes == MAX_NODES)
         return fail(c, AR_RANGE,
@@ -46,7 +46,7 @@ static void set_add(byte_set *s, unsigned low, unsigned high) {
 }
 
 static uint32_t find_set(compiler *c, const byte_set *set) {
-    grammar *g = c->g;
+    ar_grammar *g = c->g;
     uint64_t hash = 0;
     for (int i = 0; i < 4; i++)
         hash = (hash ^ set->bits[i]) * 0x9E3779B97F4A7C15u;
@@ -201,7 +201,7 @@ static uint32_t rule_nodes(compiler *c, const gram_rule *r) {
 }
 
 /* Bytes that are in the same sets behave the same. */
-static void make_classes(grammar *g) {
+static void make_classes(ar_grammar *g) {
     int n = 1;
     memset(g->class_of, 0, sizeof g->class_of);
     for (size_t s = 0; s < g->n_sets && n < 256; s++) {
@@ -224,7 +224,7 @@ static void make_classes(grammar *g) {
 }
 
 static void compile_all(compiler *c) {
-    grammar *g = c->g;
+    ar_grammar *g = c->g;
     add_node(c, NODE_RETURN, 0, END); /* END */
     for (size_t i = 0; i < c->s->n_rules && c->status == AR_OK; i++)
         g->starts[i] = rule_nodes(c, c->s->rules[i]);
@@ -232,7 +232,8 @@ static void compile_all(compiler *c) {
     make_classes(g);
 }
 
-ar_status grammar_compile(grammar *out, const gram_source *s, ar_error *err) {
+ar_status grammar_compile(ar_grammar *out, const gram_source *s,
+                          ar_error *err) {
     compiler c = {.g = out, .s = s, .err = err};
     out->n_starts = s->n_rules + s->n_classes;
     out->starts = mem_new(uint32_t, out->n_starts);

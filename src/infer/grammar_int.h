@@ -98,7 +98,7 @@ static inline bool byte_set_has(const byte_set *s, unsigned byte) {
     return s->bits[byte >> 6] >> (byte & 63) & 1;
 }
 
-struct grammar {
+struct ar_grammar {
     gram_node *nodes; /* [n_nodes]; the first is the one NODE_RETURN */
     size_t n_nodes, nodes_capacity;
     uint32_t *starts; /* [n_starts] first node of each rule */
@@ -111,7 +111,7 @@ struct grammar {
     int n_classes;
 };
 
-ar_status grammar_compile(grammar *out, const gram_source *s, ar_error *err);
+ar_status grammar_compile(ar_grammar *out, const gram_source *s, ar_error *err);
 
 /* Room for n elements in *p; false if there is none. */
 static inline bool gram_reserve(void **p, size_t *capacity, size_t n,
@@ -151,7 +151,7 @@ typedef struct run_table {
 } run_table;
 
 struct grammar_run {
-    const grammar *g;
+    const ar_grammar *g;
     run_state *states; /* [n_states]; 0 is dead */
     size_t n_states, states_capacity;
     uint32_t *rows; /* [n_states, n_classes] next state, or GRAMMAR_UNKNOWN */

@@ -16,8 +16,8 @@ typedef struct kept_mask {
     uint64_t *bits;
 } kept_mask;
 
-struct grammar_mask {
-    const token_tree *tree;
+struct ar_grammar_mask {
+    const ar_token_tree *tree;
     grammar_run *run;
     grammar_state state;
     bool ended; /* by a token that ends a text */
@@ -30,15 +30,16 @@ struct grammar_mask {
     uint64_t clock;
 };
 
-ar_status grammar_mask_open(grammar_mask **out, const grammar *g,
-                            const token_tree *t, const grammar_mask_options *o,
-                            ar_error *err) {
+ar_status ar_grammar_mask_open(ar_grammar_mask **out, const ar_grammar *g,
+                               const ar_token_tree *t,
+                               const ar_grammar_mask_options *o,
+                               ar_error *err) {
     *out = NULL;
     if (o->n_vocab < 1 || o->n_vocab > INT32_MAX || o->n_ends < 0 ||
         o->n_ends > MAX_ENDS)
         return error_set(err, AR_RANGE, "a mask of %lld tokens with %d ends",
                          (long long)o->n_vocab, o->n_ends);
-    grammar_mask *m = mem_new(grammar_mask, 1);
+    ar_grammar_mask *m = mem_new(ar_grammar_mask, 1);
     if (!m) return error_set(err, AR_NOMEM, "no memory for a mask");
     m->tree = t;
     m->n_vocab = o->n_vocab;
@@ -50,15 +51,15 @@ ar_status grammar_mask_open(grammar_mask **out, const grammar *g,
     ar_status s =
         m->path ? AR_OK : error_set(err, AR_NOMEM, "no memory for a mask");
     if (s == AR_OK) s = grammar_run_open(&m->run, g, err);
-    if (s == AR_OK) s = grammar_mask_reset(m, err);
+    if (s == AR_OK) s = ar_grammar_mask_reset(m, err);
     if (s == AR_OK)
         *out = m;
     else
-        grammar_mask_close(m);
+        ar_grammar_mask_close(m);
     return s;
 }
 
-void grammar_mask_close(grammar_mask *m) {
+void ar_grammar_mask_close(ar_grammar_mask *m) {
     if (!m) return;
     for (int i = 0; i < KEPT; i++) mem_free(m->kept[i].bits);
     mem_free(m->path);
@@ -66,13 +67,13 @@ void grammar_mask_close(grammar_mask *m) {
     mem_free(m);
 }
 
-static ar_status trim(grammar_mask *m, ar_error *err) {
+static ar_status trim(ar_grammar_mask *m, ar_error *err) {
     TRY(grammar_run_trim(m->run, &m->state, err));
     for (int i = 0; i < KEPT; i++) m->kept[i].state = GRAMMAR_DEAD;
     return AR_OK;
 }
 
-ar_status grammar_mask_reset(grammar_mask *m, ar_error *err) {
+ar_status ar_grammar_mask_reset(ar_grammar_mask *m, ar_error *err) {
     m->ended = false;
     return grammar_run_start(m->run, &m->state, err);
 }
@@ -84,10 +85,10 @@ static void set_bit(uint64_t *bits, int32_t id, bool on) {
     bits[id >> 6] = on ? bits[id >> 6] | bit : bits[id >> 6] & ~bit;
 }
 
-static ar_status walk(grammar_mask *m, uint64_t *bits, ar_error *err) {
-    const token_tree *t = m->tree;
+static ar_status walk(ar_grammar_mask *m, uint64_t *bits, ar_error *err) {
+    const ar_token_tree *t = m->tree;
     const grammar_run *r = m->run;
-    const grammar *g = r->g;
+    const ar_grammar *g = r->g;
     m->path[0] = m->state;
     for (uint32_t i = 0; i < t->n_nodes;) {
         const token_node *n = &t->nodes[i];
@@ -108,7 +109,7 @@ static ar_status walk(grammar_mask *m, uint64_t *bits, ar_error *err) {
     return AR_OK;
 }
 
-static ar_status fill(grammar_mask *m, uint64_t *bits, ar_error *err) {
+static ar_status fill(ar_grammar_mask *m, uint64_t *bits, ar_error *err) {
     memset(bits, 0, m->n_words * sizeof *bits);
     ar_status s = walk(m, bits, err);
     if (s == AR_FULL) {
@@ -126,7 +127,7 @@ static ar_status fill(grammar_mask *m, uint64_t *bits, ar_error *err) {
     return AR_OK;
 }
 
-static kept_mask *oldest(grammar_mask *m) {
+static kept_mask *oldest(ar_grammar_mask *m) {
     kept_mask *best = &m->kept[0];
     for (int i = 0; i < KEPT; i++) {
         kept_mask *k = &m->kept[i];
@@ -136,7 +137,7 @@ static kept_mask *oldest(grammar_mask *m) {
     return best;
 }
 
-static ar_status find_mask(grammar_mask *m, kept_mask **out, ar_error *err) {
+static ar_status find_mask(ar_grammar_mask *m, kept_mask **out, ar_error *err) {
     for (int i = 0; i < KEPT; i++) {
         if (m->kept[i].state != m->state) continue;
         *out = &m->kept[i];
@@ -152,8 +153,8 @@ static ar_status find_mask(grammar_mask *m, kept_mask **out, ar_error *err) {
     return AR_OK;
 }
 
-ar_status grammar_mask_allowed(grammar_mask *m, const uint64_t **bits,
-                               ar_error *err) {
+ar_status ar_grammar_mask_allowed(ar_grammar_mask *m, const uint64_t **bits,
+                                  ar_error *err) {
     kept_mask *k = NULL;
     TRY(find_mask(m, &k, err));
     k->used = ++m->clock;
@@ -162,21 +163,21 @@ ar_status grammar_mask_allowed(grammar_mask *m, const uint64_t **bits,
     if (m->ended || i == m->n_words)
         return error_set(err, AR_RANGE,
                          "the grammar allows no token of the vocabulary %s",
-                         grammar_mask_can_end(m) ? "behind its end"
-                                                 : "where the text stands");
+                         ar_grammar_mask_can_end(m) ? "behind its end"
+                                                    : "where the text stands");
     *bits = k->bits;
     return AR_OK;
 }
 
 /* ---- going on ---- */
 
-static bool is_end(const grammar_mask *m, int32_t id) {
+static bool is_end(const ar_grammar_mask *m, int32_t id) {
     for (int i = 0; i < m->n_ends; i++)
         if (m->ends[i] == id) return true;
     return false;
 }
 
-static ar_status follow(grammar_mask *m, const char *p, size_t n,
+static ar_status follow(ar_grammar_mask *m, const char *p, size_t n,
                         grammar_state *out, ar_error *err) {
     grammar_state s = m->state;
     for (size_t i = 0; i < n && s != GRAMMAR_DEAD; i++)
@@ -185,12 +186,13 @@ static ar_status follow(grammar_mask *m, const char *p, size_t n,
     return AR_OK;
 }
 
-ar_status grammar_mask_accept(grammar_mask *m, int32_t id, ar_error *err) {
+ar_status ar_grammar_mask_accept(ar_grammar_mask *m, int32_t id,
+                                 ar_error *err) {
     size_t n;
     grammar_state to = GRAMMAR_DEAD;
     const char *p = token_tree_bytes(m->tree, id, &n);
     const bool end = is_end(m, id);
-    if (end && grammar_mask_can_end(m) && !m->ended) {
+    if (end && ar_grammar_mask_can_end(m) && !m->ended) {
         m->ended = true;
         return AR_OK;
     }
@@ -210,10 +212,10 @@ ar_status grammar_mask_accept(grammar_mask *m, int32_t id, ar_error *err) {
     return AR_OK;
 }
 
-bool grammar_mask_can_end(const grammar_mask *m) {
+bool ar_grammar_mask_can_end(const ar_grammar_mask *m) {
     return grammar_run_can_end(m->run, m->state);
 }
 
-bool grammar_mask_is_over(const grammar_mask *m) {
+bool ar_grammar_mask_is_over(const ar_grammar_mask *m) {
     return m->ended || !grammar_run_can_go_on(m->run, m->state);
 }

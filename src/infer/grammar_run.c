@@ -296,7 +296,8 @@ static ar_status add_dead(grammar_run *r, ar_error *err) {
     return find_state(r, false, &dead, err);
 }
 
-ar_status grammar_run_open(grammar_run **out, const grammar *g, ar_error *err) {
+ar_status grammar_run_open(grammar_run **out, const ar_grammar *g,
+                           ar_error *err) {
     *out = NULL;
     grammar_run *r = mem_new(grammar_run, 1);
     if (!r) return no_memory(err);

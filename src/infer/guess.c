@@ -25,18 +25,18 @@ int64_t guess_look_up(const int32_t *ids, int64_t n, int32_t *out,
 }
 
 struct draft {
-    engine *e;
-    session *s;
+    ar_engine *e;
+    ar_session *s;
     double *logits; /* [V] */
 };
 
-ar_status draft_open(draft **out, engine *e, ar_error *err) {
+ar_status draft_open(draft **out, ar_engine *e, ar_error *err) {
     *out = NULL;
     draft *d = mem_new(draft, 1);
     if (!d) return error_set(err, AR_NOMEM, "no memory for a draft");
     d->e = e;
     d->logits = mem_new(double, e->m->config.n_vocab);
-    ar_status s = d->logits ? session_open(&d->s, e, err)
+    ar_status s = d->logits ? ar_session_open(&d->s, e, err)
                             : error_set(err, AR_NOMEM, "no memory for a draft");
     if (s == AR_OK)
         *out = d;
@@ -47,7 +47,7 @@ ar_status draft_open(draft **out, engine *e, ar_error *err) {
 
 void draft_close(draft *d) {
     if (!d) return;
-    session_close(d->s);
+    ar_session_close(d->s);
     mem_free(d->logits);
     mem_free(d);
 }
@@ -63,11 +63,11 @@ ar_status draft_guess(draft *d, const int32_t *ids, int64_t n, int32_t *out,
                       int64_t most, int64_t *n_out, ar_error *err) {
     *n_out = 0;
     if (most < 1 || n < 1 || n + most > d->e->m->config.n_ctx) return AR_OK;
-    ar_status s = session_sync(d->s, ids, n, NULL, d->logits, err);
+    ar_status s = ar_session_sync(d->s, ids, n, NULL, d->logits, err);
     while (s == AR_OK) {
         out[*n_out] = likeliest(d->logits, d->e->m->config.n_vocab);
         if (++*n_out == most) break;
-        s = session_feed(d->s, out + *n_out - 1, 1, false, d->logits, err);
+        s = ar_session_feed(d->s, out + *n_out - 1, 1, false, d->logits, err);
     }
     return s == AR_FULL ? AR_OK : s;
 }

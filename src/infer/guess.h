@@ -20,7 +20,7 @@ typedef struct draft draft;
 
 /* The engine is borrowed until draft_close; it needs a free session.  Errors:
  * AR_FULL, AR_NOMEM. */
-ar_status draft_open(draft **out, engine *e, ar_error *err);
+ar_status draft_open(draft **out, ar_engine *e, ar_error *err);
 void draft_close(draft *d);
 
 /* As guess_look_up; 0 as well where the text does not fit the model's context

@@ -372,12 +372,12 @@ ar_status json_schema_text(text *out, const char *name, const char *json,
     return s;
 }
 
-ar_status json_schema_open(grammar **out, const char *name, const char *json,
-                           size_t n, ar_error *err) {
+ar_status ar_grammar_from_schema(ar_grammar **out, const char *name,
+                                 const char *json, size_t n, ar_error *err) {
     text gbnf = {0};
     *out = NULL;
     ar_status s = json_schema_text(&gbnf, name, json, n, err);
-    if (s == AR_OK) s = grammar_open(out, name, gbnf.data, gbnf.size, err);
+    if (s == AR_OK) s = ar_grammar_open(out, name, gbnf.data, gbnf.size, err);
     text_close(&gbnf);
     return s;
 }

@@ -19,8 +19,8 @@ ar_status json_schema_text(struct text *out, const char *name, const char *json,
                            size_t n, ar_error *err);
 
 /* The grammar of a schema.  Errors: those of json_schema_text and
- * grammar_open. */
-ar_status json_schema_open(grammar **out, const char *name, const char *json,
-                           size_t n, ar_error *err);
+ * ar_grammar_open. */
+ar_status ar_grammar_from_schema(ar_grammar **out, const char *name,
+                                 const char *json, size_t n, ar_error *err);
 
 #endif

@@ -123,7 +123,8 @@ static ar_status gguf_tokenizer(ar_tokenizer **out, const char *path,
     return s == AR_OK ? AR_OK : error_prefix(err, s, path);
 }
 
-ar_status model_tokenizer(ar_tokenizer **out, const model *m, ar_error *err) {
+ar_status ar_model_tokenizer(ar_tokenizer **out, const ar_model *m,
+                             ar_error *err) {
     static const char *const names[] = {"tokenizer.json", "tokenizer.model",
                                         "tekken.json"};
     char path[PATH_SIZE];
@@ -171,7 +172,7 @@ static ar_status gguf_template(text *out, const gguf *g, const char *name,
     return text_status(out, err);
 }
 
-ar_status model_template(const model *m, text *out, ar_error *err) {
+ar_status model_template(const ar_model *m, text *out, ar_error *err) {
     const gguf *g = weights_gguf(m->files);
     return g ? gguf_template(out, g, NULL, err)
              : template_file_read(out, m->folder, NULL, err);

@@ -13,7 +13,8 @@ struct text;
 /* The tokenizer in the metadata of a GGUF file, or in the folder beside the
  * weights; *out is NULL where there is none.  Errors: those of
  * ar_tokenizer_open and tokenizer_from_source. */
-ar_status model_tokenizer(ar_tokenizer **out, const model *m, ar_error *err);
+ar_status ar_model_tokenizer(ar_tokenizer **out, const ar_model *m,
+                             ar_error *err);
 
 /* The same of a path: a GGUF file, or what ar_tokenizer_open reads.  Errors:
  * the same, and AR_FORMAT where there is none. */
@@ -21,7 +22,7 @@ ar_status tokenizer_find(ar_tokenizer **out, const char *path, ar_error *err);
 
 /* Append the source of the chat template to `out`, nothing where there is
  * none.  Errors: AR_IO, AR_FORMAT, AR_NOMEM. */
-ar_status model_template(const model *m, struct text *out, ar_error *err);
+ar_status model_template(const ar_model *m, struct text *out, ar_error *err);
 
 /* The same of a path: a model folder, a GGUF file, or the template itself; the
  * one called `name`, or the usual one (NULL).  tokens: an object of the special

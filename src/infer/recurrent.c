@@ -13,11 +13,11 @@ struct recurrent {
     int64_t *kept;  /* [max_sessions, snapshots]: and those of the copies */
 };
 
-int64_t recurrent_rows(const engine *e) {
+int64_t recurrent_rows(const ar_engine *e) {
     return e->opt.max_sessions * (1 + e->opt.snapshots);
 }
 
-ar_status recurrent_open(engine *e, ar_error *err) {
+ar_status recurrent_open(ar_engine *e, ar_error *err) {
     bool any = false;
     for (int64_t l = 0; l < e->m->config.n_layers; l++)
         any |= e->scan_pool[l].shape.rank > 0;
@@ -33,25 +33,25 @@ ar_status recurrent_open(engine *e, ar_error *err) {
     return AR_OK;
 }
 
-void recurrent_close(engine *e) {
+void recurrent_close(ar_engine *e) {
     if (!e->recurrent) return;
     mem_free(e->recurrent->place);
     mem_free(e->recurrent->kept);
     mem_free(e->recurrent);
 }
 
-static int64_t *kept_of(const engine *e, int32_t i) {
+static int64_t *kept_of(const ar_engine *e, int32_t i) {
     return e->recurrent->kept + i * e->opt.snapshots;
 }
 
-void recurrent_rewind(engine *e, int32_t i, int64_t n) {
+void recurrent_rewind(ar_engine *e, int32_t i, int64_t n) {
     int64_t *kept = kept_of(e, i);
     for (int64_t k = 0; k < e->opt.snapshots; k++)
         if (kept[k] > n) kept[k] = NOWHERE;
     if (e->recurrent->place[i] > n) e->recurrent->place[i] = NOWHERE;
 }
 
-int64_t recurrent_ready(const engine *e, int32_t i, int64_t length) {
+int64_t recurrent_ready(const ar_engine *e, int32_t i, int64_t length) {
     const int64_t *kept = kept_of(e, i), now = e->recurrent->place[i];
     int64_t best = now <= length && now > 0 ? now : 0;
     for (int64_t k = 0; k < e->opt.snapshots; k++)
@@ -59,7 +59,7 @@ int64_t recurrent_ready(const engine *e, int32_t i, int64_t length) {
     return best;
 }
 
-static ar_status copy_row(const engine *e, const pool_place *p, int64_t to,
+static ar_status copy_row(const ar_engine *e, const pool_place *p, int64_t to,
                           int64_t from, ar_error *err) {
     buffer *b = &e->buffers[SLOT_CACHE];
     const size_t row =
@@ -70,7 +70,7 @@ static ar_status copy_row(const engine *e, const pool_place *p, int64_t to,
 }
 
 /* Row `from` of every pool to row `to`. */
-static ar_status copy_state(const engine *e, int64_t to, int64_t from,
+static ar_status copy_state(const ar_engine *e, int64_t to, int64_t from,
                             ar_error *err) {
     for (int64_t l = 0; l < e->m->config.n_layers; l++) {
         if (!e->scan_pool[l].shape.rank) continue;
@@ -80,12 +80,12 @@ static ar_status copy_state(const engine *e, int64_t to, int64_t from,
     return AR_OK;
 }
 
-static int64_t row_of(const engine *e, int32_t i, int64_t k) {
+static int64_t row_of(const ar_engine *e, int32_t i, int64_t k) {
     return e->opt.max_sessions + i * e->opt.snapshots + k;
 }
 
 /* At place 0 the first token starts a state anew. */
-ar_status recurrent_restore(engine *e, int32_t i, int64_t position,
+ar_status recurrent_restore(ar_engine *e, int32_t i, int64_t position,
                             ar_error *err) {
     int64_t *now = &e->recurrent->place[i];
     if (*now == position) return AR_OK;
@@ -102,7 +102,7 @@ ar_status recurrent_restore(engine *e, int32_t i, int64_t position,
 
 /* How much is lost without snapshot k: the gap it leaves, for its distance from
  * the end. */
-static double worth(const engine *e, const int64_t *kept, int64_t k,
+static double worth(const ar_engine *e, const int64_t *kept, int64_t k,
                     int64_t end) {
     int64_t before = 0, after = end;
     for (int64_t j = 0; j < e->opt.snapshots; j++) {
@@ -113,7 +113,7 @@ static double worth(const engine *e, const int64_t *kept, int64_t k,
 }
 
 /* A free snapshot, or the one that is worth least. */
-static int64_t choose(const engine *e, const int64_t *kept, int64_t end) {
+static int64_t choose(const ar_engine *e, const int64_t *kept, int64_t end) {
     int64_t best = 0;
     double least = INFINITY;
     for (int64_t k = 0; k < e->opt.snapshots; k++) {
@@ -124,7 +124,7 @@ static int64_t choose(const engine *e, const int64_t *kept, int64_t end) {
     return best;
 }
 
-ar_status recurrent_stepped(engine *e, int32_t i, int64_t position,
+ar_status recurrent_stepped(ar_engine *e, int32_t i, int64_t position,
                             ar_error *err) {
     int64_t *kept = kept_of(e, i), last = 0;
     e->recurrent->place[i] = position;
@@ -138,7 +138,7 @@ ar_status recurrent_stepped(engine *e, int32_t i, int64_t position,
     return AR_OK;
 }
 
-ar_status recurrent_fork(engine *e, int32_t i, int32_t from, ar_error *err) {
+ar_status recurrent_fork(ar_engine *e, int32_t i, int32_t from, ar_error *err) {
     int64_t *place_of = e->recurrent->place;
     place_of[i] = NOWHERE;
     if (place_of[from] <= 0) return AR_OK;
@@ -147,7 +147,7 @@ ar_status recurrent_fork(engine *e, int32_t i, int32_t from, ar_error *err) {
     return AR_OK;
 }
 
-void recurrent_lost(engine *e, int32_t i, int64_t n) {
+void recurrent_lost(ar_engine *e, int32_t i, int64_t n) {
     recurrent_rewind(e, i, n);
     e->recurrent->place[i] = NOWHERE;
 }

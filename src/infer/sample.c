@@ -17,51 +17,52 @@ enum { DRAW = 0 }; /* the stream of draws */
 /* Beyond it a step could overflow; no model that works comes near. */
 static const double most_logit = 1e30;
 
-static const char *const names[SAMPLERS] = {
-#define SAMPLER(upper, name, on, cuts, help) #name,
-#define OPTION(...)
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+static const char *const names[AR_SAMPLERS] = {
+#define AR_SAMPLER(upper, name, on, cuts, help) #name,
+#define AR_OPTION(...)
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
 };
 
-struct sampler {
-    sample_options o; /* bias and dry_breakers: owned copies */
-    sample_bias *bias;
+struct ar_sampler {
+    ar_sample_options o; /* bias and dry_breakers: owned copies */
+    ar_sample_bias *bias;
     candidates c;
     sample_step step;
     uint8_t *breaker;        /* [V] */
     const uint64_t *allowed; /* a bit a token; NULL = all */
 };
 
-sample_options sample_options_default(void) {
-    sample_options o = {
-#define SAMPLER(...)
-#define OPTION(type, field, flag, off, ...) .field = (off),
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
-        .n_order = SAMPLERS};
-    for (int i = 0; i < SAMPLERS; i++) o.order[i] = i;
+ar_sample_options ar_sample_options_default(void) {
+    ar_sample_options o = {
+#define AR_SAMPLER(...)
+#define AR_OPTION(type, field, flag, off, ...) .field = (off),
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
+        .n_order = AR_SAMPLERS};
+    for (int i = 0; i < AR_SAMPLERS; i++) o.order[i] = i;
     return o;
 }
 
-static int place(const sample_options *o, int which) {
+static int place(const ar_sample_options *o, int which) {
     for (int i = 0; i < o->n_order; i++)
         if (o->order[i] == which) return i;
     return -1;
 }
 
-ar_status sample_order(sample_options *o, const char *list, ar_error *err) {
-    sample_options next = *o;
+ar_status ar_sample_order(ar_sample_options *o, const char *list,
+                          ar_error *err) {
+    ar_sample_options next = *o;
     next.n_order = 0;
     for (const char *at = list; *(at += strspn(at, ", "));) {
         const size_t n = strcspn(at, ", ");
         int which = 0;
-        while (which < SAMPLERS &&
+        while (which < AR_SAMPLERS &&
                (strlen(names[which]) != n || memcmp(names[which], at, n) != 0))
             which++;
-        if (which == SAMPLERS)
+        if (which == AR_SAMPLERS)
             return error_set(err, AR_RANGE, "there is no sampler \"%.*s\"",
                              n < 64 ? (int)n : 64, at);
         if (place(&next, which) >= 0)
@@ -74,40 +75,40 @@ ar_status sample_order(sample_options *o, const char *list, ar_error *err) {
     return AR_OK;
 }
 
-static ar_status check_order(const sample_options *o, ar_error *err) {
-    if (o->n_order < 0 || o->n_order > SAMPLERS)
+static ar_status check_order(const ar_sample_options *o, ar_error *err) {
+    if (o->n_order < 0 || o->n_order > AR_SAMPLERS)
         return error_set(err, AR_RANGE, "an order of %d samplers", o->n_order);
     for (int i = 0; i < o->n_order; i++)
-        if (o->order[i] < 0 || o->order[i] >= SAMPLERS ||
+        if (o->order[i] < 0 || o->order[i] >= AR_SAMPLERS ||
             place(o, o->order[i]) != i)
             return error_set(err, AR_RANGE,
                              "sampler %d of the order is unknown or comes "
                              "twice",
                              i);
-    const int mirostat = place(o, SAMPLER_MIROSTAT);
+    const int mirostat = place(o, AR_SAMPLER_MIROSTAT);
     if (mirostat >= 0 && mirostat + 1 != o->n_order)
         return error_set(err, AR_RANGE,
                          "mirostat must be the last of the samplers");
     if (o->mirostat && mirostat < 0)
         return error_set(err, AR_RANGE,
                          "mirostat is on but not among the samplers");
-    if (o->temperature < 1e-6 && place(o, SAMPLER_TEMPERATURE) < 0)
+    if (o->temperature < 1e-6 && place(o, AR_SAMPLER_TEMPERATURE) < 0)
         return error_set(err, AR_RANGE,
                          "temperature 0 needs temperature among the samplers");
     return AR_OK;
 }
 
-ar_status sample_check(const sample_options *o, ar_error *err) {
+ar_status ar_sample_check(const ar_sample_options *o, ar_error *err) {
     const struct {
         const char *name;
         double x, low, high;
     } ranges[] = {
-#define SAMPLER(...)
-#define OPTION(type, field, flag, off, usual, low, high, ...)                  \
+#define AR_SAMPLER(...)
+#define AR_OPTION(type, field, flag, off, usual, low, high, ...)               \
     {flag, (double)o->field, low, high},
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
     };
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].x >= ranges[i].low && ranges[i].x <= ranges[i].high))
@@ -124,33 +125,33 @@ ar_status sample_check(const sample_options *o, ar_error *err) {
     return check_order(o, err);
 }
 
-static bool is_on(const sample_options *o, int which) {
+static bool is_on(const ar_sample_options *o, int which) {
     switch (which) {
-#define SAMPLER(upper, name, on, cuts, help)                                   \
-    case SAMPLER_##upper:                                                      \
+#define AR_SAMPLER(upper, name, on, cuts, help)                                \
+    case AR_SAMPLER_##upper:                                                   \
         return (on) && !((cuts) && o->mirostat);
-#define OPTION(...)
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+#define AR_OPTION(...)
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
     default: return false;
     }
 }
 
 static void take_step(sample_step *s, int which) {
-    static void (*const steps[SAMPLERS])(sample_step *) = {
-#define SAMPLER(upper, name, ...) sample_step_##name,
-#define OPTION(...)
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+    static void (*const steps[AR_SAMPLERS])(sample_step *) = {
+#define AR_SAMPLER(upper, name, ...) sample_step_##name,
+#define AR_OPTION(...)
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
     };
     steps[which](s);
 }
 
 /* ---- a sampler ---- */
 
-static ar_status check_ids(const sample_options *o, int64_t n_vocab,
+static ar_status check_ids(const ar_sample_options *o, int64_t n_vocab,
                            ar_error *err) {
     for (int64_t i = 0; i < o->n_bias; i++)
         if (o->bias[i].id < 0 || o->bias[i].id >= n_vocab)
@@ -168,8 +169,8 @@ static ar_status check_ids(const sample_options *o, int64_t n_vocab,
 }
 
 /* Every buffer; what the caller gives must not be needed afterwards. */
-static bool take_memory(sampler *s, int64_t n_vocab, int64_t max_history) {
-    s->bias = mem_new(sample_bias, s->o.n_bias);
+static bool take_memory(ar_sampler *s, int64_t n_vocab, int64_t max_history) {
+    s->bias = mem_new(ar_sample_bias, s->o.n_bias);
     s->breaker = mem_new(uint8_t, n_vocab);
     s->step.counts = mem_new(int32_t, n_vocab);
     s->step.match = mem_new(int32_t, max_history);
@@ -182,21 +183,21 @@ static bool take_memory(sampler *s, int64_t n_vocab, int64_t max_history) {
            s->c.id && s->c.logit && s->c.prob && s->c.key && s->c.heap;
 }
 
-ar_status sampler_open(sampler **out, const sample_options *o, int64_t n_vocab,
-                       int64_t max_history, ar_error *err) {
+ar_status ar_sampler_open(ar_sampler **out, const ar_sample_options *o,
+                          int64_t n_vocab, int64_t max_history, ar_error *err) {
     *out = NULL;
     if (n_vocab < 1 || n_vocab > INT32_MAX || max_history < 0 ||
         max_history > INT32_MAX)
         return error_set(err, AR_RANGE,
                          "a sampler for %lld tokens and %lld of history",
                          (long long)n_vocab, (long long)max_history);
-    TRY(sample_check(o, err));
+    TRY(ar_sample_check(o, err));
     TRY(check_ids(o, n_vocab, err));
-    sampler *s = mem_new(sampler, 1);
+    ar_sampler *s = mem_new(ar_sampler, 1);
     if (!s) return error_set(err, AR_NOMEM, "out of memory");
     s->o = *o;
     if (!take_memory(s, n_vocab, max_history)) {
-        sampler_close(s);
+        ar_sampler_close(s);
         return error_set(err, AR_NOMEM, "out of memory");
     }
     for (int64_t i = 0; i < o->n_bias; i++) s->bias[i] = o->bias[i];
@@ -214,7 +215,7 @@ ar_status sampler_open(sampler **out, const sample_options *o, int64_t n_vocab,
     return AR_OK;
 }
 
-void sampler_close(sampler *s) {
+void ar_sampler_close(ar_sampler *s) {
     if (!s) return;
     mem_free(s->bias);
     mem_free(s->breaker);
@@ -228,19 +229,24 @@ void sampler_close(sampler *s) {
     mem_free(s);
 }
 
-sample_state sampler_state(const sampler *s) {
-    return (sample_state){s->step.mu};
+ar_sample_state ar_sampler_state(const ar_sampler *s) {
+    return (ar_sample_state){s->step.mu};
 }
 
-void sampler_restore(sampler *s, sample_state state) { s->step.mu = state.mu; }
+void ar_sampler_restore(ar_sampler *s, ar_sample_state state) {
+    s->step.mu = state.mu;
+}
 
-void sampler_allow(sampler *s, const uint64_t *bits) { s->allowed = bits; }
+void ar_sampler_allow(ar_sampler *s, const uint64_t *bits) {
+    s->allowed = bits;
+}
 
-static bool is_allowed(const sampler *s, int64_t id) {
+static bool is_allowed(const ar_sampler *s, int64_t id) {
     return !s->allowed || (s->allowed[id >> 6] >> (id & 63) & 1);
 }
 
-static ar_status take_logits(sampler *s, const double *logits, ar_error *err) {
+static ar_status take_logits(ar_sampler *s, const double *logits,
+                             ar_error *err) {
     candidates *c = &s->c;
     c->n = 0;
     for (int64_t i = 0; i < s->step.n_vocab; i++) {
@@ -259,7 +265,7 @@ static ar_status take_logits(sampler *s, const double *logits, ar_error *err) {
                      s->allowed ? "that is allowed " : "");
 }
 
-static ar_status distribution(sampler *s, const sample_input *in,
+static ar_status distribution(ar_sampler *s, const ar_sample_input *in,
                               ar_error *err) {
     candidates *c = &s->c;
     TRY(take_logits(s, in->logits, err));
@@ -277,16 +283,16 @@ static ar_status distribution(sampler *s, const sample_input *in,
     return AR_OK;
 }
 
-ar_status sampler_probs(sampler *s, const sample_input *in, double *probs,
-                        ar_error *err) {
+ar_status ar_sampler_probs(ar_sampler *s, const ar_sample_input *in,
+                           double *probs, ar_error *err) {
     TRY(distribution(s, in, err));
     memset(probs, 0, (size_t)s->step.n_vocab * sizeof *probs);
     for (int64_t i = 0; i < s->c.n; i++) probs[s->c.id[i]] = s->c.prob[i];
     return AR_OK;
 }
 
-ar_status sampler_next(sampler *s, const sample_input *in, int32_t *id,
-                       ar_error *err) {
+ar_status ar_sampler_next(ar_sampler *s, const ar_sample_input *in, int32_t *id,
+                          ar_error *err) {
     TRY(distribution(s, in, err));
     const candidates *c = &s->c;
     const double u = rng_uniform(s->o.seed, DRAW, (uint64_t)in->position);
@@ -307,8 +313,8 @@ ar_status sampler_next(sampler *s, const sample_input *in, int32_t *id,
     return AR_OK;
 }
 
-int64_t sampler_logprobs(sampler *s, const double *logits, int32_t id,
-                         double *chosen, sample_logprob *top, int64_t n) {
+int64_t ar_sampler_logprobs(ar_sampler *s, const double *logits, int32_t id,
+                            double *chosen, ar_sample_logprob *top, int64_t n) {
     const candidates *c = &s->c;
     const double *x = logits ? logits : c->logit;
     const int64_t all = logits ? s->step.n_vocab : c->n;
@@ -322,7 +328,7 @@ int64_t sampler_logprobs(sampler *s, const double *logits, int32_t id,
     for (int64_t left = k; left > 0;) {
         const int32_t i = sample_largest_pop(x, c->heap, &left);
         top[left] =
-            (sample_logprob){logits ? i : c->id[i], x[i] - z.max - log_sum};
+            (ar_sample_logprob){logits ? i : c->id[i], x[i] - z.max - log_sum};
     }
     while (k > 0 && top[k - 1].logprob == -INFINITY) k--;
     return k;

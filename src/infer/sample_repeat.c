@@ -25,8 +25,8 @@ void sample_step_logit_bias(sample_step *s) {
 /* Call `change` once for each id of the text whose count is not 0, and set
  * the count to 0. */
 static void each_counted(sample_step *s, const int32_t *text, int64_t n,
-                         double (*change)(const sample_options *o, double logit,
-                                          int32_t count)) {
+                         double (*change)(const ar_sample_options *o,
+                                          double logit, int32_t count)) {
     for (int64_t i = 0; i < n; i++) {
         const int32_t id = text[i];
         if (!known(s, id) || !s->counts[id]) continue;
@@ -38,7 +38,7 @@ static void each_counted(sample_step *s, const int32_t *text, int64_t n,
 }
 
 static void penalise(sample_step *s,
-                     double (*change)(const sample_options *o, double logit,
+                     double (*change)(const ar_sample_options *o, double logit,
                                       int32_t count)) {
     const int64_t n = window(s->o->penalty_last_n, s->in->n_history);
     const int32_t *text = s->in->history + (s->in->n_history - n);
@@ -47,17 +47,19 @@ static void penalise(sample_step *s,
     each_counted(s, text, n, change);
 }
 
-static double repeated(const sample_options *o, double logit, int32_t count) {
+static double repeated(const ar_sample_options *o, double logit,
+                       int32_t count) {
     (void)count;
     return logit > 0 ? logit / o->repetition : logit * o->repetition;
 }
 
-static double present(const sample_options *o, double logit, int32_t count) {
+static double present(const ar_sample_options *o, double logit, int32_t count) {
     (void)count;
     return logit - o->presence;
 }
 
-static double frequent(const sample_options *o, double logit, int32_t count) {
+static double frequent(const ar_sample_options *o, double logit,
+                       int32_t count) {
     return logit - o->frequency * count;
 }
 
@@ -87,7 +89,7 @@ static void match_back(const int32_t *text, int64_t n, int32_t *length) {
     }
 }
 
-static double dry(const sample_options *o, double logit, int32_t count) {
+static double dry(const ar_sample_options *o, double logit, int32_t count) {
     const double by = o->dry_multiplier *
                       pow(o->dry_base, (double)(count - o->dry_allowed_length));
     return logit - fmin(by, 1e30);

@@ -131,7 +131,7 @@ void sample_step_xtc(sample_step *s) {
 
 /* ---- mirostat ---- Basu et al. 2021, "Mirostat: a neural text decoding
  * algorithm that directly controls perplexity".  mu is a bound on surprise in
- * bits; sampler_next moves it by the surprise of the token drawn, taken
+ * bits; ar_sampler_next moves it by the surprise of the token drawn, taken
  * before the cut. */
 
 /* Algorithm 1: the exponent of Zipf's law from the likeliest 100, and from it

@@ -20,9 +20,9 @@ typedef struct sample_scale {
 } sample_scale;
 
 typedef struct sample_step {
-    const sample_options *o;
+    const ar_sample_options *o;
     candidates *c;
-    const sample_input *in;
+    const ar_sample_input *in;
     int64_t n_vocab;
     int32_t *counts;        /* [V]; zero between steps */
     const uint8_t *breaker; /* [V] */
@@ -32,11 +32,11 @@ typedef struct sample_step {
     sample_scale uncut; /* of what mirostat was given */
 } sample_step;
 
-#define SAMPLER(upper, name, ...) void sample_step_##name(sample_step *s);
-#define OPTION(...)
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+#define AR_SAMPLER(upper, name, ...) void sample_step_##name(sample_step *s);
+#define AR_OPTION(...)
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
 
 /* Index of a candidate, or -1. */
 int64_t candidates_find(const candidates *c, int32_t id);

@@ -10,22 +10,22 @@
 enum { LOGITS_SIZE = 32 << 20 }; /* bytes of logits at once, about */
 
 struct scorer {
-    session *s;
+    ar_session *s;
     int64_t n_vocab, rows; /* positions at once */
     double *logits;        /* [rows, V] */
 };
 
-static ar_status open_all(scorer *s, engine *e, ar_error *err) {
+static ar_status open_all(scorer *s, ar_engine *e, ar_error *err) {
     s->n_vocab = e->m->config.n_vocab;
     s->rows = LOGITS_SIZE / (s->n_vocab * (int64_t)sizeof(double));
     if (s->rows < 1) s->rows = 1;
     if (s->rows > e->opt.max_rows) s->rows = e->opt.max_rows;
     s->logits = mem_new(double, s->rows * s->n_vocab);
     if (!s->logits) return error_set(err, AR_NOMEM, "no memory for logits");
-    return session_open(&s->s, e, err);
+    return ar_session_open(&s->s, e, err);
 }
 
-ar_status scorer_open(scorer **out, engine *e, ar_error *err) {
+ar_status scorer_open(scorer **out, ar_engine *e, ar_error *err) {
     *out = NULL;
     scorer *s = mem_new(scorer, 1);
     if (!s) return error_set(err, AR_NOMEM, "no memory to score");
@@ -39,12 +39,12 @@ ar_status scorer_open(scorer **out, engine *e, ar_error *err) {
 
 void scorer_close(scorer *s) {
     if (!s) return;
-    session_close(s->s);
+    ar_session_close(s->s);
     mem_free(s->logits);
     mem_free(s);
 }
 
-void scorer_rewind(scorer *s, int64_t n) { session_rewind(s->s, n); }
+void scorer_rewind(scorer *s, int64_t n) { ar_session_rewind(s->s, n); }
 
 double score_log_sum(const double *x, int64_t n) {
     double most = x[0], sum = 0;
@@ -62,7 +62,7 @@ static ar_status feed(scorer *s, const int32_t *tokens, const int32_t *targets,
                       int64_t n, double *logp, ar_error *err) {
     bool wanted = false;
     for (int64_t i = 0; i < n; i++) wanted = wanted || targets[i] >= 0;
-    TRY(session_feed(s->s, tokens, n, true, wanted ? s->logits : NULL, err));
+    TRY(ar_session_feed(s->s, tokens, n, true, wanted ? s->logits : NULL, err));
     for (int64_t i = 0; i < n; i++)
         logp[i] = targets[i] < 0 ? 0
                                  : log_p(s->logits + i * s->n_vocab, s->n_vocab,

@@ -37,7 +37,7 @@ static int append(const char *part, size_t n, void *ctx) {
 
 /* Of the configuration, without the length of the context, and of some bytes
  * of every weight. */
-static ar_status model_hash(const engine *e, uint64_t *out, ar_error *err) {
+static ar_status model_hash(const ar_engine *e, uint64_t *out, ar_error *err) {
     model_config c = e->m->config;
     c.n_ctx = 1;
     json_t *json = config_json(&c);
@@ -56,7 +56,7 @@ static ar_status model_hash(const engine *e, uint64_t *out, ar_error *err) {
     return st;
 }
 
-static int group_of(const engine *e, int64_t layer) {
+static int group_of(const ar_engine *e, int64_t layer) {
     return cache_group_of(&e->cache,
                           layer_cache_of(&e->m->config, layer).window);
 }
@@ -64,7 +64,7 @@ static int group_of(const engine *e, int64_t layer) {
 /* ---- writing ---- */
 
 typedef struct writer {
-    const session *s;
+    const ar_session *s;
     int64_t n_ready; /* 0 where a window has gaps */
     file_writer *file;
     session_sum sum;
@@ -79,8 +79,8 @@ static void put(writer *w, const void *p, size_t n) {
 /* Tokens [first, n_ready) of a pool. */
 static ar_status put_pool(writer *w, const pool_place *pool, int g,
                           int64_t first, ar_error *err) {
-    const session *s = w->s;
-    engine *e = s->e;
+    const ar_session *s = w->s;
+    ar_engine *e = s->e;
     const int64_t page = e->cache.page;
     if (!pool->shape.rank) return AR_OK;
     for (int64_t at = first; at < w->n_ready; at += page) {
@@ -96,7 +96,7 @@ static ar_status put_pool(writer *w, const pool_place *pool, int g,
 }
 
 static ar_status put_layer(writer *w, int64_t l, ar_error *err) {
-    const engine *e = w->s->e;
+    const ar_engine *e = w->s->e;
     const int g = group_of(e, l);
     const int64_t first = w->n_ready ? w->s->first[g] * e->cache.page : 0;
     const session_layer_header h = {.first = (uint64_t)first,
@@ -108,8 +108,8 @@ static ar_status put_layer(writer *w, int64_t l, ar_error *err) {
 }
 
 static ar_status put_all(writer *w, ar_error *err) {
-    const session *s = w->s;
-    const engine *e = s->e;
+    const ar_session *s = w->s;
+    const ar_engine *e = s->e;
     session_header h = {.page = (uint32_t)e->cache.page,
                         .n_layers = (uint32_t)e->m->config.n_layers,
                         .n_text = (uint64_t)s->length,
@@ -129,7 +129,7 @@ static ar_status put_all(writer *w, ar_error *err) {
     return AR_OK;
 }
 
-static size_t largest_page(const engine *e) {
+static size_t largest_page(const ar_engine *e) {
     size_t size = 1;
     for (int64_t l = 0; l < e->m->config.n_layers; l++) {
         if (e->k_pool[l].page_size > size) size = e->k_pool[l].page_size;
@@ -138,7 +138,8 @@ static size_t largest_page(const engine *e) {
     return size;
 }
 
-ar_status session_save(const session *s, const char *path, ar_error *err) {
+ar_status ar_session_save(const ar_session *s, const char *path,
+                          ar_error *err) {
     writer *w = mem_new(writer, 1);
     ar_status st = AR_OK;
     if (w) w->page = mem_alloc(largest_page(s->e));
@@ -163,7 +164,7 @@ ar_status session_save(const session *s, const char *path, ar_error *err) {
 
 /* ---- reading ---- */
 
-static ar_status check_layers(const engine *e, const session_image *m,
+static ar_status check_layers(const ar_engine *e, const session_image *m,
                               ar_error *err) {
     for (int64_t l = 0; l < m->n_layers; l++) {
         const session_layer *x = &m->layer[l];
@@ -187,7 +188,7 @@ static int32_t mark_at(const session_image *m, int64_t i) {
     return mark;
 }
 
-static ar_status check_marks(const engine *e, const session_image *m,
+static ar_status check_marks(const ar_engine *e, const session_image *m,
                              ar_error *err) {
     const bool has_long = e->m->config.rope_scaling == ROPE_SCALING_LONGROPE;
     for (int64_t i = 0; i < m->n_text; i++) {
@@ -205,7 +206,7 @@ static ar_status check_marks(const engine *e, const session_image *m,
                      (long long)m->n_text, (long long)e->m->config.n_ctx);
 }
 
-static ar_status check_image(const engine *e, const session_image *m,
+static ar_status check_image(const ar_engine *e, const session_image *m,
                              ar_error *err) {
     uint64_t hash;
     TRY(model_hash(e, &hash, err));
@@ -224,10 +225,10 @@ static ar_status check_image(const engine *e, const session_image *m,
 }
 
 /* Rows from `first` on to the pages of a pool, from page `from` on. */
-static ar_status load_pool(session *s, const pool_place *pool, int g,
+static ar_status load_pool(ar_session *s, const pool_place *pool, int g,
                            const unsigned char *rows, int64_t first,
                            ar_error *err) {
-    engine *e = s->e;
+    ar_engine *e = s->e;
     const int64_t page = e->cache.page;
     if (!pool->shape.rank) return AR_OK;
     for (int64_t at = s->first[g] * page; at < s->length; at += page) {
@@ -242,7 +243,7 @@ static ar_status load_pool(session *s, const pool_place *pool, int g,
 }
 
 /* The first page of each group that the file has and the engine would keep. */
-static void first_pages(session *s, const session_image *m) {
+static void first_pages(ar_session *s, const session_image *m) {
     const cache_layout *c = &s->e->cache;
     for (int g = 1; g < c->n_groups; g++) {
         const int64_t keep = c->group[g].keep;
@@ -255,7 +256,8 @@ static void first_pages(session *s, const session_image *m) {
     }
 }
 
-static ar_status load_text(session *s, const session_image *m, ar_error *err) {
+static ar_status load_text(ar_session *s, const session_image *m,
+                           ar_error *err) {
     for (int64_t i = 0; i < m->n_text; i++) s->marks[i] = mark_at(m, i);
     s->length = m->n_ready;
     first_pages(s, m);
@@ -273,7 +275,7 @@ static ar_status load_text(session *s, const session_image *m, ar_error *err) {
     return AR_OK;
 }
 
-static ar_status load(session *s, const file_map *file, ar_error *err) {
+static ar_status load(ar_session *s, const file_map *file, ar_error *err) {
     session_image *m = mem_new(session_image, 1);
     if (!m) return error_set(err, AR_NOMEM, "no memory to load a session");
     ar_status st = session_image_read(m, file->data, file->size, err);
@@ -283,20 +285,20 @@ static ar_status load(session *s, const file_map *file, ar_error *err) {
     return st;
 }
 
-ar_status session_load(session **out, engine *e, const char *path,
-                       ar_error *err) {
+ar_status ar_session_load(ar_session **out, ar_engine *e, const char *path,
+                          ar_error *err) {
     file_map file;
-    session *s;
+    ar_session *s;
     *out = NULL;
     TRY(file_map_open(&file, path, err));
-    ar_status st = session_open(&s, e, err);
+    ar_status st = ar_session_open(&s, e, err);
     if (st == AR_OK) {
         st = load(s, &file, err);
         if (st == AR_FORMAT || st == AR_FULL) error_prefix(err, st, path);
         if (st == AR_OK)
             *out = s;
         else
-            session_close(s);
+            ar_session_close(s);
     }
     file_map_close(&file);
     return st;

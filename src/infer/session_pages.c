@@ -8,15 +8,15 @@
 #include "infer/recurrent.h"
 #include "model/layer_cache.h"
 
-static int64_t pages_of(const session *s, int64_t n) {
+static int64_t pages_of(const ar_session *s, int64_t n) {
     const int64_t page = s->e->cache.page;
     return (n + page - 1) / page;
 }
 
 /* Pages [first, end) of a group to the device's table. */
-static ar_status write_table(const session *s, int g, int64_t first,
+static ar_status write_table(const ar_session *s, int g, int64_t first,
                              int64_t end, ar_error *err) {
-    engine *e = s->e;
+    ar_engine *e = s->e;
     const int64_t M = e->cache.pages_per_session;
     const int64_t at = (g * e->opt.max_sessions + s->index) * M + first;
     if (end <= first) return AR_OK;
@@ -27,14 +27,14 @@ static ar_status write_table(const session *s, int g, int64_t first,
 
 /* ---- giving back ---- */
 
-static void release(session *s, int g, int64_t p) {
+static void release(ar_session *s, int g, int64_t p) {
     if (s->pages[g][p] < 0) return;
     pages_release(&s->e->prefixes.pools[g], s->pages[g][p]);
     s->pages[g][p] = -1;
 }
 
 /* Pages from `keep` on, from the end: see prefix.c. */
-static void release_from(session *s, int64_t keep) {
+static void release_from(ar_session *s, int64_t keep) {
     while (s->n_pages > keep) {
         s->n_pages--;
         for (int g = 0; g < s->e->cache.n_groups; g++)
@@ -42,7 +42,7 @@ static void release_from(session *s, int64_t keep) {
     }
 }
 
-static bool has_gaps(const session *s) {
+static bool has_gaps(const ar_session *s) {
     const cache_layout *c = &s->e->cache;
     if (s->n_ready < s->n_kept) return true;
     for (int g = 1; g < c->n_groups; g++)
@@ -58,7 +58,7 @@ static bool has_gaps(const session *s) {
  * next layer is wrong; but no row sees further back than its window.  So the
  * keys of the first layer with a window are right from the start on, those of
  * the next one window later, and so on.  Group 0 keeps its right keys. */
-static void restart_windows(session *s) {
+static void restart_windows(ar_session *s) {
     const cache_layout *c = &s->e->cache;
     const int64_t start = s->n_kept - c->refill;
     const int64_t first = start > 0 ? start / c->page : 0;
@@ -69,7 +69,7 @@ static void restart_windows(session *s) {
     s->n_ready = first * c->page;
 }
 
-void session_trim(session *s) {
+void session_trim(ar_session *s) {
     const cache_layout *c = &s->e->cache;
     if (s->n_kept > s->length) s->n_kept = s->length;
     if (s->n_ready > s->length) s->n_ready = s->length;
@@ -83,7 +83,7 @@ void session_trim(session *s) {
     if (s->n_kept == 0) memset(s->first, 0, sizeof s->first);
 }
 
-static void drop_behind(session *s, int g) {
+static void drop_behind(ar_session *s, int g) {
     const cache_group *x = &s->e->cache.group[g];
     if (s->n_ready <= x->keep) return;
     const int64_t first = (s->n_ready - x->keep) / s->e->cache.page;
@@ -92,7 +92,7 @@ static void drop_behind(session *s, int g) {
 
 /* ---- taking ---- */
 
-static ar_status copy_pool(engine *e, const pool_place *p, int32_t to,
+static ar_status copy_pool(ar_engine *e, const pool_place *p, int32_t to,
                            int32_t from, ar_error *err) {
     buffer *b = &e->buffers[SLOT_CACHE];
     const size_t at = (size_t)p->offset, size = p->page_size;
@@ -101,7 +101,7 @@ static ar_status copy_pool(engine *e, const pool_place *p, int32_t to,
                        at + (size_t)from * size, size, err);
 }
 
-static ar_status copy_page(engine *e, int g, int32_t to, int32_t from,
+static ar_status copy_page(ar_engine *e, int g, int32_t to, int32_t from,
                            ar_error *err) {
     for (int64_t l = 0; l < e->m->config.n_layers; l++) {
         const layer_cache x = layer_cache_of(&e->m->config, l);
@@ -112,16 +112,16 @@ static ar_status copy_page(engine *e, int g, int32_t to, int32_t from,
     return AR_OK;
 }
 
-static ar_status no_pages(const session *s, int64_t need, ar_error *err) {
+static ar_status no_pages(const ar_session *s, int64_t need, ar_error *err) {
     return error_set(err, AR_FULL,
                      "the text needs %lld more pages of the cache, and %lld "
                      "are free",
-                     (long long)need, (long long)engine_free_pages(s->e));
+                     (long long)need, (long long)ar_engine_free_pages(s->e));
 }
 
 /* Page p will be written: make it one that no one else sees.  Where no page is
  * left for a copy, a page that only can be found is taken from its finder. */
-static ar_status own_page(session *s, int g, int64_t p, ar_error *err) {
+static ar_status own_page(ar_session *s, int g, int64_t p, ar_error *err) {
     prefix_tree *t = &s->e->prefixes;
     page_pool *pool = &t->pools[g];
     const int32_t old = s->pages[g][p];
@@ -141,7 +141,7 @@ static ar_status own_page(session *s, int g, int64_t p, ar_error *err) {
 }
 
 /* Pages [first, end) of a group. */
-static ar_status take_pages(session *s, int g, int64_t first, int64_t end,
+static ar_status take_pages(ar_session *s, int g, int64_t first, int64_t end,
                             ar_error *err) {
     for (int64_t p = first; p < end; p++) {
         s->pages[g][p] = prefix_take(&s->e->prefixes, g);
@@ -151,17 +151,17 @@ static ar_status take_pages(session *s, int g, int64_t first, int64_t end,
     return write_table(s, g, first, end, err);
 }
 
-ar_status session_reserve(session *s, int64_t n, ar_error *err) {
+ar_status session_reserve(ar_session *s, int64_t n, ar_error *err) {
     const int64_t page = s->e->cache.page, need = pages_of(s, n);
     if (need > s->e->cache.pages_per_session ||
-        need - s->n_pages > engine_free_pages(s->e))
+        need - s->n_pages > ar_engine_free_pages(s->e))
         return no_pages(s, need - s->n_pages, err);
     if (s->n_kept % page && s->n_kept < n)
         TRY(own_page(s, 0, s->n_kept / page, err));
     return take_pages(s, 0, s->n_pages, need, err);
 }
 
-ar_status session_reserve_windows(session *s, int64_t n, ar_error *err) {
+ar_status session_reserve_windows(ar_session *s, int64_t n, ar_error *err) {
     const int64_t page = s->e->cache.page;
     for (int g = 1; g < s->e->cache.n_groups; g++) {
         if (s->n_ready % page && s->n_ready < n)
@@ -171,7 +171,7 @@ ar_status session_reserve_windows(session *s, int64_t n, ar_error *err) {
     return AR_OK;
 }
 
-ar_status session_reserve_held(session *s, int64_t n, ar_error *err) {
+ar_status session_reserve_held(ar_session *s, int64_t n, ar_error *err) {
     for (int g = 1; g < s->e->cache.n_groups; g++)
         TRY(take_pages(s, g, s->first[g], pages_of(s, n), err));
     return AR_OK;
@@ -180,7 +180,7 @@ ar_status session_reserve_held(session *s, int64_t n, ar_error *err) {
 /* ---- sharing ---- */
 
 /* Hold the page of a node in place of an equal one. */
-static ar_status adopt(session *s, int g, int64_t p, int32_t at,
+static ar_status adopt(ar_session *s, int g, int64_t p, int32_t at,
                        ar_error *err) {
     prefix_tree *t = &s->e->prefixes;
     page_pool *pool = &t->pools[g];
@@ -200,7 +200,7 @@ static ar_status adopt(session *s, int g, int64_t p, int32_t at,
 
 /* The node of full page p; -1 if the device failed, which costs only that this
  * text's pages are not found. */
-static int32_t node_of(session *s, int64_t p) {
+static int32_t node_of(ar_session *s, int64_t p) {
     prefix_tree *t = &s->e->prefixes;
     const int32_t parent = p ? s->nodes[p - 1] : -1;
     const int32_t *marks = s->marks + p * t->page;
@@ -215,7 +215,7 @@ static int32_t node_of(session *s, int64_t p) {
     return at;
 }
 
-void session_advanced(session *s, int64_t n_ready) {
+void session_advanced(ar_session *s, int64_t n_ready) {
     const bool again = s->n_ready < s->n_kept;
     s->n_ready = n_ready;
     if (s->n_kept < n_ready) s->n_kept = n_ready;
@@ -232,7 +232,7 @@ void session_advanced(session *s, int64_t n_ready) {
 
 /* The most pages for marks [0, n) after which a text can go on; their nodes
  * into s->nodes, the first page that each group has of them into first. */
-static int64_t longest_path(session *s, int64_t n, int64_t *first) {
+static int64_t longest_path(ar_session *s, int64_t n, int64_t *first) {
     const cache_layout *c = &s->e->cache;
     const prefix_tree *t = &s->e->prefixes;
     int64_t best = 0, from[MAX_GROUPS] = {0};
@@ -255,7 +255,7 @@ static int64_t longest_path(session *s, int64_t n, int64_t *first) {
     return best;
 }
 
-ar_status session_find_prefix(session *s, int64_t n, ar_error *err) {
+ar_status session_find_prefix(ar_session *s, int64_t n, ar_error *err) {
     const cache_layout *c = &s->e->cache;
     prefix_tree *t = &s->e->prefixes;
     int64_t first[MAX_GROUPS] = {0};
@@ -287,7 +287,7 @@ ar_status session_find_prefix(session *s, int64_t n, ar_error *err) {
     return st;
 }
 
-ar_status session_share(session *s, const session *from, ar_error *err) {
+ar_status session_share(ar_session *s, const ar_session *from, ar_error *err) {
     const cache_layout *c = &s->e->cache;
     ar_status st = AR_OK;
     s->length = from->length;

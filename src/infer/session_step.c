@@ -11,7 +11,7 @@
 
 /* ---- checks ---- */
 
-ar_status check_tokens(const engine *e, const int32_t *tokens, int64_t n,
+ar_status check_tokens(const ar_engine *e, const int32_t *tokens, int64_t n,
                        ar_error *err) {
     for (int64_t i = 0; i < n; i++)
         if (tokens[i] < 0 || tokens[i] >= e->m->config.n_vocab)
@@ -21,9 +21,9 @@ ar_status check_tokens(const engine *e, const int32_t *tokens, int64_t n,
     return AR_OK;
 }
 
-static ar_status check_part(engine *e, const engine_part *p, int64_t i,
+static ar_status check_part(ar_engine *e, const ar_engine_part *p, int64_t i,
                             ar_error *err) {
-    session *s = p->s;
+    ar_session *s = p->s;
     if (s->e != e || !s->open)
         return error_set(err, AR_RANGE,
                          "session %lld is not one of this engine",
@@ -57,7 +57,7 @@ static const engine_program *choose(const engine_program *list, int n,
 }
 
 /* Fields [first, end) of the rows to the device. */
-static ar_status write_rows(engine *e, const engine_program *p, int first,
+static ar_status write_rows(ar_engine *e, const engine_program *p, int first,
                             int end, ar_error *err) {
     const int64_t R = e->opt.max_rows;
     for (int f = first; f < end; f++)
@@ -67,14 +67,14 @@ static ar_status write_rows(engine *e, const engine_program *p, int first,
     return AR_OK;
 }
 
-static ar_status run(engine *e, const engine_program *p, ar_error *err) {
+static ar_status run(ar_engine *e, const engine_program *p, ar_error *err) {
     ticket t;
     TRY(e->be->run(p->p, e->buffers, e->n_buffers, &t, err));
     return e->be->wait(e->dev, t, err);
 }
 
 /* Row i is token `at` of a text; or is dead. */
-static void set_row(engine *e, int64_t i, const session *s, int64_t at) {
+static void set_row(ar_engine *e, int64_t i, const ar_session *s, int64_t at) {
     const int64_t R = e->opt.max_rows, page = e->cache.page;
     int32_t *row = e->rows + i;
     row[ROWS_ID * R] = s ? mark_token(s->marks[at]) : -1;
@@ -88,7 +88,7 @@ static void set_row(engine *e, int64_t i, const session *s, int64_t at) {
     }
 }
 
-static ar_status run_body(engine *e, const engine_program *p, int64_t live,
+static ar_status run_body(ar_engine *e, const engine_program *p, int64_t live,
                           ar_error *err) {
     for (int64_t i = live; i < p->n_rows; i++) set_row(e, i, NULL, 0);
     e->n_rows += live;
@@ -98,7 +98,7 @@ static ar_status run_body(engine *e, const engine_program *p, int64_t live,
 }
 
 /* Logits of the rows ROWS_PICK [n] of what the body just ran. */
-static ar_status run_head(engine *e, int64_t n, ar_error *err) {
+static ar_status run_head(ar_engine *e, int64_t n, ar_error *err) {
     const int64_t V = e->m->config.n_vocab;
     const size_t size = ar_type_size(e->type, V);
     int32_t *pick = e->rows + ROWS_PICK * e->opt.max_rows;
@@ -120,16 +120,16 @@ static ar_status run_head(engine *e, int64_t n, ar_error *err) {
 /* ---- steps ---- */
 
 /* How many of `room` rows a session takes. */
-static int64_t share_of(const session *s, int64_t room) {
+static int64_t share_of(const ar_session *s, int64_t room) {
     const int64_t left = s->end - s->n_ready;
     return left < room ? left : room;
 }
 
 /* Rows [0, n) are the next of the sessions of parts, in order. */
-static ar_status fill_rows(engine *e, const engine_part *parts, int64_t n,
+static ar_status fill_rows(ar_engine *e, const ar_engine_part *parts, int64_t n,
                            ar_error *err) {
     for (int64_t i = 0, row = 0; row < n; i++) {
-        session *s = parts[i].s;
+        ar_session *s = parts[i].s;
         const int64_t m = share_of(s, n - row);
         TRY(session_reserve_windows(s, s->n_ready + m, err));
         if (m && e->recurrent)
@@ -140,10 +140,10 @@ static ar_status fill_rows(engine *e, const engine_part *parts, int64_t n,
 }
 
 /* The rows have run: the states have seen them. */
-static ar_status step_states(engine *e, const engine_part *parts, int64_t n,
-                             ar_error *err) {
+static ar_status step_states(ar_engine *e, const ar_engine_part *parts,
+                             int64_t n, ar_error *err) {
     for (int64_t i = 0, row = 0; e->recurrent && row < n; i++) {
-        const session *s = parts[i].s;
+        const ar_session *s = parts[i].s;
         const int64_t m = share_of(s, n - row);
         if (m) TRY(recurrent_stepped(e, s->index, s->n_ready + m, err));
         row += m;
@@ -152,12 +152,12 @@ static ar_status step_states(engine *e, const engine_part *parts, int64_t n,
 }
 
 /* The rows have run: where their logits go, and who has come how far. */
-static int64_t pick_rows(engine *e, const engine_part *parts, int64_t n) {
+static int64_t pick_rows(ar_engine *e, const ar_engine_part *parts, int64_t n) {
     const int64_t V = e->m->config.n_vocab;
     int32_t *pick = e->rows + ROWS_PICK * e->opt.max_rows;
     int64_t n_picked = 0;
     for (int64_t i = 0, row = 0; row < n; i++) {
-        session *s = parts[i].s;
+        ar_session *s = parts[i].s;
         const int64_t m = share_of(s, n - row);
         for (int64_t k = 0; k < m; k++, row++) {
             const int64_t at = s->n_ready + k;
@@ -170,7 +170,7 @@ static int64_t pick_rows(engine *e, const engine_part *parts, int64_t n) {
     return n_picked;
 }
 
-ar_status step_run(engine *e, const engine_part *parts, int64_t n,
+ar_status step_run(ar_engine *e, const ar_engine_part *parts, int64_t n,
                    ar_error *err) {
     int64_t left = 0, rows;
     for (int64_t i = 0; i < n; i++) left += share_of(parts[i].s, INT64_MAX);
@@ -185,7 +185,7 @@ ar_status step_run(engine *e, const engine_part *parts, int64_t n,
     return run_head(e, pick_rows(e, parts, rows), err);
 }
 
-int32_t session_mark(const engine *e, int32_t token, int64_t length) {
+int32_t session_mark(const ar_engine *e, int32_t token, int64_t length) {
     const model_config *c = &e->m->config;
     const bool is_long = c->rope_scaling == ROPE_SCALING_LONGROPE &&
                          length > c->rope_original_ctx;
@@ -193,11 +193,11 @@ int32_t session_mark(const engine *e, int32_t token, int64_t length) {
 }
 
 /* Remember the new tokens behind the text, and take pages. */
-static ar_status begin_part(const engine_part *p, ar_error *err) {
-    session *s = p->s;
+static ar_status begin_part(const ar_engine_part *p, ar_error *err) {
+    ar_session *s = p->s;
     s->end = s->length + p->n;
-    s->want = p->want == LOGITS_ALL ? s->length : s->end - 1;
-    s->logits = p->want == LOGITS_NONE ? NULL : p->logits;
+    s->want = p->want == AR_LOGITS_ALL ? s->length : s->end - 1;
+    s->logits = p->want == AR_LOGITS_NONE ? NULL : p->logits;
     if (s->n_ready < s->length) TRY(session_find_prefix(s, s->length, err));
     TRY(session_reserve(s, s->end, err));
     const int64_t length = p->length > s->end ? p->length : s->end;
@@ -206,35 +206,35 @@ static ar_status begin_part(const engine_part *p, ar_error *err) {
     return AR_OK;
 }
 
-static bool is_done(const engine_part *parts, int64_t n) {
+static bool is_done(const ar_engine_part *parts, int64_t n) {
     for (int64_t i = 0; i < n; i++)
         if (parts[i].s->n_ready < parts[i].s->end) return false;
     return true;
 }
 
-static ar_status step(engine *e, const engine_part *parts, int64_t n,
+static ar_status step(ar_engine *e, const ar_engine_part *parts, int64_t n,
                       ar_error *err) {
     for (int64_t i = 0; i < n; i++) TRY(begin_part(&parts[i], err));
     while (!is_done(parts, n)) TRY(step_run(e, parts, n, err));
     return AR_OK;
 }
 
-ar_status engine_step(engine *e, const engine_part *parts, int64_t n,
-                      ar_error *err) {
+ar_status ar_engine_step(ar_engine *e, const ar_engine_part *parts, int64_t n,
+                         ar_error *err) {
     e->n_steps++;
     for (int64_t i = 0; i < n; i++) TRY(check_part(e, &parts[i], i, err));
     const ar_status st = step(e, parts, n, err);
     for (int64_t i = 0; i < n; i++) {
-        session *s = parts[i].s;
+        ar_session *s = parts[i].s;
         if (st == AR_OK) s->length = s->end;
         session_trim(s);
     }
     return st;
 }
 
-ar_status session_feed(session *s, const int32_t *tokens, int64_t n, bool all,
-                       double *logits, ar_error *err) {
-    const engine_part part = {s, tokens, n, all ? LOGITS_ALL : LOGITS_LAST,
-                              logits};
-    return engine_step(s->e, &part, 1, err);
+ar_status ar_session_feed(ar_session *s, const int32_t *tokens, int64_t n,
+                          bool all, double *logits, ar_error *err) {
+    const ar_engine_part part = {s, tokens, n,
+                                 all ? AR_LOGITS_ALL : AR_LOGITS_LAST, logits};
+    return ar_engine_step(s->e, &part, 1, err);
 }

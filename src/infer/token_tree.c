@@ -23,8 +23,8 @@ static int compare(const void *a, const void *b) {
 }
 
 /* starts [n_vocab + 1] and all bytes. */
-static ar_status read_bytes(token_tree *t, const ar_tokenizer *tok, text *all,
-                            ar_error *err) {
+static ar_status read_bytes(ar_token_tree *t, const ar_tokenizer *tok,
+                            text *all, ar_error *err) {
     char piece[TOKEN_TREE_DEPTH];
     for (int32_t id = 0; id < t->n_vocab; id++) {
         size_t n;
@@ -47,7 +47,7 @@ static uint32_t common(const entry *a, const entry *b) {
 }
 
 /* Nodes of sorted entries; with nodes NULL they are only counted. */
-static uint32_t lay_out(token_tree *t, const entry *e, int32_t n) {
+static uint32_t lay_out(ar_token_tree *t, const entry *e, int32_t n) {
     uint32_t path[TOKEN_TREE_DEPTH + 1], at = 0, depth = 0;
     for (int32_t i = 0; i < n; i++) {
         const uint32_t same = i ? common(&e[i - 1], &e[i]) : 0;
@@ -69,7 +69,7 @@ static uint32_t lay_out(token_tree *t, const entry *e, int32_t n) {
     return at;
 }
 
-static ar_status build(token_tree *t, entry *e, ar_error *err) {
+static ar_status build(ar_token_tree *t, entry *e, ar_error *err) {
     int32_t n = 0;
     for (int32_t id = 0; id < t->n_vocab; id++) {
         size_t size;
@@ -88,10 +88,10 @@ static ar_status build(token_tree *t, entry *e, ar_error *err) {
     return AR_OK;
 }
 
-ar_status token_tree_open(token_tree **out, const ar_tokenizer *tok,
-                          ar_error *err) {
+ar_status ar_token_tree_open(ar_token_tree **out, const ar_tokenizer *tok,
+                             ar_error *err) {
     *out = NULL;
-    token_tree *t = mem_new(token_tree, 1);
+    ar_token_tree *t = mem_new(ar_token_tree, 1);
     if (!t) return error_set(err, AR_NOMEM, "no memory for a tree of tokens");
     t->n_vocab = ar_tokenizer_vocab(tok);
     t->starts = mem_new(uint32_t, t->n_vocab + 1);
@@ -108,11 +108,11 @@ ar_status token_tree_open(token_tree **out, const ar_tokenizer *tok,
     if (s == AR_OK)
         *out = t;
     else
-        token_tree_close(t);
+        ar_token_tree_close(t);
     return s;
 }
 
-void token_tree_close(token_tree *t) {
+void ar_token_tree_close(ar_token_tree *t) {
     if (!t) return;
     mem_free(t->nodes);
     mem_free(t->ids);
@@ -121,7 +121,7 @@ void token_tree_close(token_tree *t) {
     mem_free(t);
 }
 
-const char *token_tree_bytes(const token_tree *t, int32_t id, size_t *n) {
+const char *token_tree_bytes(const ar_token_tree *t, int32_t id, size_t *n) {
     *n = 0;
     if (id < 0 || id >= t->n_vocab || t->starts[id] == t->starts[id + 1])
         return NULL;

@@ -17,7 +17,7 @@ typedef struct token_node {
     uint8_t byte;
 } token_node;
 
-typedef struct token_tree {
+struct ar_token_tree {
     token_node *nodes; /* [n_nodes + 1]; the last ends the ids */
     uint32_t n_nodes;
     int32_t *ids;     /* [n_ids] tokens, in the order of their nodes */
@@ -30,11 +30,11 @@ typedef struct token_tree {
 /* The bytes are those that a token adds in the middle of a text; special
  * tokens and those without bytes are left out.  The tokenizer is not needed
  * afterwards.  Errors: AR_NOMEM, AR_RANGE (more than 2 GiB of texts). */
-ar_status token_tree_open(token_tree **out, const ar_tokenizer *tok,
-                          ar_error *err);
-void token_tree_close(token_tree *t);
+ar_status ar_token_tree_open(ar_token_tree **out, const ar_tokenizer *tok,
+                             ar_error *err);
+void ar_token_tree_close(ar_token_tree *t);
 
 /* The bytes of a token, NULL and 0 if it has none; owned by the tree. */
-const char *token_tree_bytes(const token_tree *t, int32_t id, size_t *n);
+const char *token_tree_bytes(const ar_token_tree *t, int32_t id, size_t *n);
 
 #endif

@@ -123,7 +123,7 @@ static void put_name(gguf_writer *w, const char *folder) {
                         (gguf_string){folder + from, n - from});
 }
 
-static ar_status put_values(gguf_writer *w, const model *m, const char *arch,
+static ar_status put_values(gguf_writer *w, const ar_model *m, const char *arch,
                             ar_error *err) {
     if (weights_gguf(m->files)) {
         copy_values(w, weights_gguf(m->files));
@@ -158,7 +158,7 @@ static ar_status put_tensors(gguf_writer *w, const export_plan *p,
     return AR_OK;
 }
 
-static ar_status write_gguf(const model *m, const char *arch, bool pairs,
+static ar_status write_gguf(const ar_model *m, const char *arch, bool pairs,
                             const char *path, const export_options *o,
                             ar_error *err) {
     extra x[MOST_EXTRAS];
@@ -188,11 +188,12 @@ static ar_status write_gguf(const model *m, const char *arch, bool pairs,
     return s;
 }
 
-static ar_status check_again(const model *m, const char *path, ar_error *err) {
-    model *again = NULL;
-    TRY(model_open(&again, path, err));
+static ar_status check_again(const ar_model *m, const char *path,
+                             ar_error *err) {
+    ar_model *again = NULL;
+    TRY(ar_model_open(&again, path, err));
     const char *what = export_difference(&m->config, &again->config);
-    model_close(again);
+    ar_model_close(again);
     if (!what) return AR_OK;
     return error_set(err, AR_UNSUPPORTED,
                      "%.160s: a GGUF file cannot say its %s", m->folder, what);
@@ -207,8 +208,8 @@ static ar_status check_place(const char *path, ar_error *err) {
     return AR_OK;
 }
 
-ar_status export_gguf(const model *m, const char *path, const export_options *o,
-                      ar_error *err) {
+ar_status export_gguf(const ar_model *m, const char *path,
+                      const export_options *o, ar_error *err) {
     char fresh[4096];
     bool pairs = false;
     const char *arch = export_gguf_arch(m->config.arch, &pairs);
@@ -272,7 +273,7 @@ static ar_status write_st(const export_plan *p, const char *folder,
     return s;
 }
 
-ar_status export_folder(const model *m, const char *folder,
+ar_status export_folder(const ar_model *m, const char *folder,
                         const export_options *o, ar_error *err) {
     export_plan p = {0};
     bool pairs = false;

@@ -9,7 +9,7 @@
 
 #include "model/params.h"
 
-struct model;
+struct ar_model;
 
 /* What a tensor of type t, a weight of the file that is written, is to be; what
  * it cannot be becomes f32. */
@@ -30,12 +30,12 @@ typedef struct export_options {
 /* A GGUF file at path, opened again before it gets its name: it must be the
  * same model.  Errors: AR_UNSUPPORTED (an architecture that GGUF files are not
  * read as here, a window or rotation that they cannot say), AR_IO, AR_NOMEM. */
-ar_status export_gguf(const struct model *m, const char *path,
+ar_status export_gguf(const struct ar_model *m, const char *path,
                       const export_options *o, ar_error *err);
 
 /* model.safetensors and config.json in the folder, which is made.  Errors:
  * AR_IO, AR_NOMEM, AR_UNSUPPORTED. */
-ar_status export_folder(const struct model *m, const char *folder,
+ar_status export_folder(const struct ar_model *m, const char *folder,
                         const export_options *o, ar_error *err);
 
 #endif

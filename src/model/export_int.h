@@ -40,7 +40,7 @@ typedef struct export_plan {
 } export_plan;
 
 /* Fills out but for the types; pairs: q and k are permuted in GGUF files. */
-ar_status export_plan_build(export_plan *out, const model *m,
+ar_status export_plan_build(export_plan *out, const ar_model *m,
                             const model_config *to, bool pairs, ar_error *err);
 void export_plan_close(export_plan *p);
 

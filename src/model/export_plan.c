@@ -18,7 +18,7 @@ static bool is_norm(enum param_role r) {
 }
 
 /* Gate and up that lie as alternate outputs of one stack. */
-static const param_spec *find_fused(export_tensor *t, const model *m) {
+static const param_spec *find_fused(export_tensor *t, const ar_model *m) {
     static const struct {
         enum param_role role, fused;
         int64_t first;
@@ -41,7 +41,7 @@ static const param_spec *find_fused(export_tensor *t, const model *m) {
 }
 
 /* K_B and V_B of latent attention, which are one weight elsewhere. */
-static const param_spec *find_joined(export_tensor *t, const model *m) {
+static const param_spec *find_joined(export_tensor *t, const ar_model *m) {
     const int k = params_find(&m->params, ROLE_K_B, t->spec->layer);
     const int v = params_find(&m->params, ROLE_V_B, t->spec->layer);
     if (k < 0 || v < 0) return NULL;
@@ -51,7 +51,8 @@ static const param_spec *find_joined(export_tensor *t, const model *m) {
 }
 
 /* What a weight is made of. */
-static ar_status find_source(export_tensor *t, const model *m, ar_error *err) {
+static ar_status find_source(export_tensor *t, const ar_model *m,
+                             ar_error *err) {
     const int i = params_find(&m->params, t->spec->role, t->spec->layer);
     const bool joined = i < 0 && t->spec->role == ROLE_KV_B;
     const param_spec *from = i >= 0   ? &m->params.spec[i]
@@ -112,7 +113,7 @@ static void choose_map(export_tensor *t, const model_config *from,
         t->map = to->gguf ? rate_of : log_of;
 }
 
-ar_status export_plan_build(export_plan *out, const model *m,
+ar_status export_plan_build(export_plan *out, const ar_model *m,
                             const model_config *to, bool pairs, ar_error *err) {
     memset(out, 0, sizeof *out);
     out->config = *to;

@@ -35,7 +35,7 @@ static ar_status find_folder(char *out, size_t size, const char *path,
 }
 
 /* A GGUF file, which has everything in it. */
-static ar_status open_gguf(model *m, const char *path, ar_error *err) {
+static ar_status open_gguf(ar_model *m, const char *path, ar_error *err) {
     if (strlen(path) >= sizeof m->folder)
         return error_set(err, AR_RANGE, "%.200s: the path is too long", path);
     memcpy(m->folder, path, strlen(path) + 1);
@@ -50,7 +50,7 @@ static ar_status open_gguf(model *m, const char *path, ar_error *err) {
     return s == AR_OK ? AR_OK : error_prefix(err, s, path);
 }
 
-static ar_status open_folder(model *m, ar_error *err) {
+static ar_status open_folder(ar_model *m, ar_error *err) {
     char config[4200];
     TRY(file_join(config, sizeof config, m->folder, "config.json", err));
     TRY(config_read(&m->config, config, err));
@@ -60,9 +60,9 @@ static ar_status open_folder(model *m, ar_error *err) {
     return s == AR_OK ? AR_OK : error_prefix(err, s, m->folder);
 }
 
-ar_status model_open(model **out, const char *path, ar_error *err) {
+ar_status ar_model_open(ar_model **out, const char *path, ar_error *err) {
     *out = NULL;
-    model *m = mem_new(model, 1);
+    ar_model *m = mem_new(ar_model, 1);
     if (!m) return error_set(err, AR_NOMEM, "no memory for a model");
     const bool file = file_exists(path) && !file_is_folder(path);
     ar_status s = file ? open_gguf(m, path, err)
@@ -71,11 +71,11 @@ ar_status model_open(model **out, const char *path, ar_error *err) {
     if (s == AR_OK)
         *out = m;
     else
-        model_close(m);
+        ar_model_close(m);
     return s;
 }
 
-void model_close(model *m) {
+void ar_model_close(ar_model *m) {
     if (!m) return;
     if (m->files) weights_close(m->files);
     params_close(&m->params);

@@ -12,7 +12,7 @@
 #include "model/survey.h"
 
 /* Read-only; any number of engines and trainers may use one. */
-typedef struct model {
+struct ar_model {
     model_config config;
     param_list params;
     weights *files;    /* mapped; tensors are converted when loaded */
@@ -22,7 +22,7 @@ typedef struct model {
 /* A folder with config.json and safetensors, a GGUF file (of a split one, any
  * part), or a run (its newest checkpoint).  Errors: AR_IO, AR_FORMAT, AR_SHAPE,
  * AR_UNSUPPORTED. */
-ar_status model_open(model **out, const char *path, ar_error *err);
-void model_close(model *m);
+ar_status ar_model_open(ar_model **out, const char *path, ar_error *err);
+void ar_model_close(ar_model *m);
 
 #endif

@@ -1,7 +1,8 @@
 /* survey.h - what can be said of a model's files, whether or not it runs.
  *
- * Where model_open wants a model that is whole, this takes any file of weights
- * that can be read and says what is missing, and what belongs to nothing. */
+ * Where ar_model_open wants a model that is whole, this takes any file of
+ * weights that can be read and says what is missing, and what belongs to
+ * nothing. */
 #ifndef MODEL_SURVEY_H
 #define MODEL_SURVEY_H
 

@@ -112,7 +112,7 @@ ar_status eval_windows_run(const eval_windows *w, eval_result *out,
 /* ---- a text under a model ---- */
 
 eval_options eval_options_default(void) {
-    return (eval_options){.engine = engine_options_default()};
+    return (eval_options){.engine = ar_engine_options_default()};
 }
 
 typedef struct text_eval {
@@ -160,7 +160,7 @@ static ar_status encode_text(const ar_tokenizer *tok, const char *text,
     return AR_OK;
 }
 
-static ar_status check_text(const model *m, const ar_tokenizer *tok,
+static ar_status check_text(const ar_model *m, const ar_tokenizer *tok,
                             int64_t tokens, ar_error *err) {
     if (ar_tokenizer_vocab(tok) > m->config.n_vocab)
         return error_set(err, AR_RANGE,
@@ -174,16 +174,17 @@ static ar_status check_text(const model *m, const ar_tokenizer *tok,
     return AR_OK;
 }
 
-static ar_status open_engine(engine **out, const model *m, engine_options o,
-                             int64_t tokens, ar_error *err) {
+static ar_status open_engine(ar_engine **out, const ar_model *m,
+                             ar_engine_options o, int64_t tokens,
+                             ar_error *err) {
     o.max_tokens = tokens;
     o.max_sessions = 1;
-    return engine_open(out, m, &o, err);
+    return ar_engine_open(out, m, &o, err);
 }
 
-ar_status eval_text(const model *m, const ar_tokenizer *tok, const char *text,
-                    size_t n, const eval_options *opt, eval_result *out,
-                    ar_error *err) {
+ar_status eval_text(const ar_model *m, const ar_tokenizer *tok,
+                    const char *text, size_t n, const eval_options *opt,
+                    eval_result *out, ar_error *err) {
     const eval_options defaults = eval_options_default();
     if (!opt) opt = &defaults;
     eval_windows w = {.tok = tok,
@@ -199,12 +200,12 @@ ar_status eval_text(const model *m, const ar_tokenizer *tok, const char *text,
     w.ids = ids;
     text_eval ctx = {.opt = opt, .tokens = w.tokens};
     w.ctx = &ctx;
-    engine *e = NULL;
+    ar_engine *e = NULL;
     ar_status s = open_engine(&e, m, opt->engine, w.tokens, err);
     if (s == AR_OK) s = scorer_open(&ctx.s, e, err);
     if (s == AR_OK) s = eval_windows_run(&w, out, err);
     scorer_close(ctx.s);
-    engine_close(e);
+    ar_engine_close(e);
     mem_free(ids);
     return s;
 }

@@ -42,9 +42,9 @@ ar_status eval_windows_run(const eval_windows *w, eval_result *out,
                            ar_error *err);
 
 typedef struct eval_options {
-    engine_options engine; /* but for tokens and sessions */
-    int64_t tokens;        /* T; 0 = the model's context, at most 1024 */
-    int64_t stride;        /* 0 = T */
+    ar_engine_options engine; /* but for tokens and sessions */
+    int64_t tokens;           /* T; 0 = the model's context, at most 1024 */
+    int64_t stride;           /* 0 = T */
     void (*progress)(void *ctx, double done); /* may be NULL */
     void *ctx;
 } eval_options;
@@ -53,9 +53,9 @@ eval_options eval_options_default(void);
 /* A text of n bytes under a model.  A beginning-of-sequence token, if the
  * tokenizer has one, goes before it.  Errors: AR_RANGE (a vocabulary that is
  * not the model's, windows longer than its context, an empty text), and those
- * of engine_open and session_feed. */
-ar_status eval_text(const model *m, const ar_tokenizer *tok, const char *text,
-                    size_t n, const eval_options *opt, eval_result *out,
-                    ar_error *err);
+ * of ar_engine_open and ar_session_feed. */
+ar_status eval_text(const ar_model *m, const ar_tokenizer *tok,
+                    const char *text, size_t n, const eval_options *opt,
+                    eval_result *out, ar_error *err);
 
 #endif

@@ -46,7 +46,7 @@ static ar_status write_grads(trainer *t, double loss, const char *path,
     return status;
 }
 
-static ar_status run_batch(trainer *t, const model *m, const grads_batch *b,
+static ar_status run_batch(trainer *t, const ar_model *m, const grads_batch *b,
                            const char *path, double *loss, ar_error *err) {
     trainer_result r;
     TRY(trainer_load(t, m->files, err));
@@ -56,7 +56,7 @@ static ar_status run_batch(trainer *t, const model *m, const grads_batch *b,
     return AR_OK;
 }
 
-ar_status grads_run(const model *m, const grads_batch *batch,
+ar_status grads_run(const ar_model *m, const grads_batch *batch,
                     const char *device_name, const device_options *opt,
                     const char *path, double *loss, ar_error *err) {
     settings s;

@@ -15,7 +15,7 @@ typedef struct grads_batch {
  * weight of every weight under its name in the model file, F32, or F64 on
  * "reference-f64".  *loss may be NULL.  Errors: AR_RANGE (an id not in the
  * vocabulary, a row longer than the context), AR_IO, AR_NOMEM. */
-ar_status grads_run(const model *m, const grads_batch *batch,
+ar_status grads_run(const ar_model *m, const grads_batch *batch,
                     const char *device_name, const device_options *opt,
                     const char *path, double *loss, ar_error *err);
 

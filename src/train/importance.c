@@ -21,7 +21,7 @@ typedef struct product {
 } product;
 
 typedef struct meter {
-    const model *m;
+    const ar_model *m;
     const importance_options *opt;
     train_device dev;
     train_shape shape;
@@ -217,7 +217,7 @@ static ar_status add_means(meter *t, imatrix *out, ar_error *err) {
     return s;
 }
 
-ar_status importance_measure(imatrix **out, const model *m,
+ar_status importance_measure(imatrix **out, const ar_model *m,
                              const ar_tokenizer *tok, const char *text,
                              size_t n, const importance_options *opt,
                              ar_error *err) {

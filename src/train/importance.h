@@ -25,7 +25,7 @@ importance_options importance_options_default(void);
  * count; a text shorter than one is one.  The embedding and the head, which
  * is fused with the loss, have none.  Errors: AR_RANGE (no text, a vocabulary
  * that is not the model's), AR_NOMEM, those of the device. */
-ar_status importance_measure(imatrix **out, const model *m,
+ar_status importance_measure(imatrix **out, const ar_model *m,
                              const ar_tokenizer *tok, const char *text,
                              size_t n, const importance_options *opt,
                              ar_error *err);

@@ -10,11 +10,11 @@ typedef struct args {
 } args;
 
 static const args defaults = {.sampling = {
-#define SAMPLER(...)
-#define OPTION(type, field, flag, off, usual, ...) .options.field = (usual),
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+#define AR_SAMPLER(...)
+#define AR_OPTION(type, field, flag, off, usual, ...) .options.field = (usual),
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
                               }};
 
 static const cli_option options[] = {
@@ -38,7 +38,7 @@ static const cli_command command = {.name = "write",
 
 /* The words of a command line, and what sample_args_check or, with a
  * vocabulary, sample_args_open says about them. */
-static ar_status say(sampler **s, const ar_tokenizer *tok, int64_t n_vocab,
+static ar_status say(ar_sampler **s, const ar_tokenizer *tok, int64_t n_vocab,
                      int n, const char *const *words, ar_error *err) {
     char *argv[16];
     args a = defaults;
@@ -86,7 +86,7 @@ void test_sample_options_bad(void **state) {
         AR_USAGE, "temperature",
         say(NULL, NULL, 0, WORDS("--greedy", "--samplers", "xtc"), err));
     /* What only the vocabulary tells. */
-    sampler *s;
+    ar_sampler *s;
     assert_fails(AR_USAGE, "no token 7",
                  say(&s, NULL, 7, WORDS("--logit-bias", "7=1"), err));
     assert_null(s);
@@ -96,25 +96,25 @@ void test_sample_options_good(void **state) {
     (void)state;
     const double logits[3] = {0, 1, 2};
     double probs[3];
-    const sample_input in = {logits, NULL, 0, 0};
-    sampler *s;
+    const ar_sample_input in = {logits, NULL, 0, 0};
+    ar_sampler *s;
     assert_ok(
         say(&s, NULL, 3,
             WORDS("--logit-bias", "2=-inf", "--logit-bias=0=2", "--temp", "1"),
             err));
-    assert_ok(sampler_probs(s, &in, probs, err));
+    assert_ok(ar_sampler_probs(s, &in, probs, err));
     assert_near(probs[0], 1 / (1 + exp(-1)), 1e-12);
     assert_near(probs[2], 0, 0);
-    sampler_close(s);
+    ar_sampler_close(s);
     /* The usual temperature is 0.8; left out of the order it is off. */
     assert_ok(say(&s, NULL, 3, WORDS("--top-k", "2"), err));
-    assert_ok(sampler_probs(s, &in, probs, err));
+    assert_ok(ar_sampler_probs(s, &in, probs, err));
     assert_near(probs[2], 1 / (1 + exp(-1 / 0.8)), 1e-12);
-    sampler_close(s);
+    ar_sampler_close(s);
     assert_ok(say(&s, NULL, 3, WORDS("--samplers", "top_k", "--top-k=2"), err));
-    assert_ok(sampler_probs(s, &in, probs, err));
+    assert_ok(ar_sampler_probs(s, &in, probs, err));
     assert_near(probs[2], 1 / (1 + exp(-1)), 1e-12);
-    sampler_close(s);
+    ar_sampler_close(s);
 }
 
 /* By how much 'd' is lowered behind a text. */
@@ -128,11 +128,11 @@ static double lowered(const char *text, int n, const char *const *words) {
     assert_ok(
         ar_tokenizer_encode(tok, text, strlen(text), 0, ids, 32, &count, err));
     assert_ok(ar_tokenizer_encode(tok, "d", 1, 0, &d, 1, &one, err));
-    sampler *s;
+    ar_sampler *s;
     assert_ok(say(&s, tok, 256, n, words, err));
-    const sample_input in = {logits, ids, (int64_t)count, (int64_t)count};
-    assert_ok(sampler_probs(s, &in, probs, err));
-    sampler_close(s);
+    const ar_sample_input in = {logits, ids, (int64_t)count, (int64_t)count};
+    assert_ok(ar_sampler_probs(s, &in, probs, err));
+    ar_sampler_close(s);
     ar_tokenizer_close(tok);
     return log(probs[0] / probs[d]);
 }

@@ -5,14 +5,14 @@
 #include "infer/engine.h"
 
 /* Logits [n, V] or NULL; at most 64 sessions. */
-static inline ar_status step_tokens(engine *e, session *const *s,
+static inline ar_status step_tokens(ar_engine *e, ar_session *const *s,
                                     const int32_t *tokens, int64_t n,
                                     int64_t n_vocab, double *y, ar_error *err) {
-    engine_part parts[64];
+    ar_engine_part parts[64];
     for (int64_t i = 0; i < n; i++)
-        parts[i] = (engine_part){s[i], tokens + i, 1, LOGITS_LAST,
-                                 y ? y + i * n_vocab : NULL};
-    return engine_step(e, parts, n, err);
+        parts[i] = (ar_engine_part){s[i], tokens + i, 1, AR_LOGITS_LAST,
+                                    y ? y + i * n_vocab : NULL};
+    return ar_engine_step(e, parts, n, err);
 }
 
 #endif

@@ -24,13 +24,13 @@ static const struct {
 };
 
 /* Logits [N, V] in pieces of `piece`. */
-static void run(const model *m, const char *where, ar_type k, ar_type v,
+static void run(const ar_model *m, const char *where, ar_type k, ar_type v,
                 int64_t piece, double *y, size_t *cache) {
-    engine_options o = engine_options_default();
+    ar_engine_options o = ar_engine_options_default();
     o.exact = true;
-    engine *e;
-    session *s;
-    engine_memory use;
+    ar_engine *e;
+    ar_session *s;
+    ar_engine_memory use;
     int32_t ids[N];
     o.device = where;
     o.k_type = k;
@@ -39,15 +39,15 @@ static void run(const model *m, const char *where, ar_type k, ar_type v,
     o.page = 8;
     o.max_sessions = 1;
     for (int i = 0; i < N; i++) ids[i] = (i * 37 + i * i) % 150;
-    assert_ok(engine_open(&e, m, &o, err));
-    assert_ok(session_open(&s, e, err));
+    assert_ok(ar_engine_open(&e, m, &o, err));
+    assert_ok(ar_session_open(&s, e, err));
     for (int64_t i = 0; i < N; i += piece)
-        assert_ok(session_feed(s, ids + i, N - i < piece ? N - i : piece, true,
-                               y + i * m->config.n_vocab, err));
-    engine_memory_use(e, &use);
+        assert_ok(ar_session_feed(s, ids + i, N - i < piece ? N - i : piece,
+                                  true, y + i * m->config.n_vocab, err));
+    ar_engine_memory_use(e, &use);
     *cache = use.cache;
-    session_close(s);
-    engine_close(e);
+    ar_session_close(s);
+    ar_engine_close(e);
 }
 
 /* Root mean square of the differences, each row's in deviations of its
@@ -67,9 +67,9 @@ static double distance(const double *a, const double *b, int64_t n) {
 }
 
 static void check(int i, const char *where) {
-    model *m;
+    ar_model *m;
     size_t whole, small;
-    assert_ok(model_open(&m, test_golden(cases[i].path), err));
+    assert_ok(ar_model_open(&m, test_golden(cases[i].path), err));
     const int64_t n = N * m->config.n_vocab;
     double *a = mem_new(double, n), *b = mem_new(double, n);
     run(m, where, AR_NONE, AR_NONE, N, a, &whole);
@@ -83,7 +83,7 @@ static void check(int i, const char *where) {
     assert_memory_equal(a, b, (size_t)n * sizeof *a);
     mem_free(a);
     mem_free(b);
-    model_close(m);
+    ar_model_close(m);
 }
 
 void test_cache_types_cpu(void **state) {
@@ -103,9 +103,9 @@ void test_cache_types_reference(void **state) {
 /* Both devices read the same rounded keys. */
 void test_cache_types_agree(void **state) {
     (void)state;
-    model *m;
+    ar_model *m;
     size_t size;
-    assert_ok(model_open(&m, test_golden("gguf/llama_mixed.gguf"), err));
+    assert_ok(ar_model_open(&m, test_golden("gguf/llama_mixed.gguf"), err));
     const int64_t n = N * m->config.n_vocab;
     double *a = mem_new(double, n), *b = mem_new(double, n);
     run(m, "cpu", AR_F16, AR_F16, N, a, &size);
@@ -116,38 +116,38 @@ void test_cache_types_agree(void **state) {
     assert_true(distance(a, b, m->config.n_vocab) < 1e-2);
     mem_free(a);
     mem_free(b);
-    model_close(m);
+    ar_model_close(m);
 }
 
 void test_cache_types_bad(void **state) {
     (void)state;
-    model *m;
-    engine *e;
-    engine_options o = engine_options_default();
+    ar_model *m;
+    ar_engine *e;
+    ar_engine_options o = ar_engine_options_default();
     o.exact = true;
-    assert_ok(model_open(&m, golden_model("llama", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("llama", ""), err));
     o.v_type = AR_Q8_0; /* heads of 16 */
-    assert_fails(AR_SHAPE, "16 numbers", engine_open(&e, m, &o, err));
+    assert_fails(AR_SHAPE, "16 numbers", ar_engine_open(&e, m, &o, err));
     o.v_type = AR_Q4_0;
-    assert_fails(AR_RANGE, "q4_0", engine_open(&e, m, &o, err));
+    assert_fails(AR_RANGE, "q4_0", ar_engine_open(&e, m, &o, err));
     o.v_type = AR_NONE;
     o.k_type = AR_I8;
-    assert_fails(AR_RANGE, "keys", engine_open(&e, m, &o, err));
-    model_close(m);
+    assert_fails(AR_RANGE, "keys", ar_engine_open(&e, m, &o, err));
+    ar_model_close(m);
 }
 
 /* The largest cache that fits is told, and fits. */
 void test_cache_too_large(void **state) {
     (void)state;
-    model *m;
-    engine *e;
+    ar_model *m;
+    ar_engine *e;
     ar_error why = {0};
-    engine_options o = engine_options_default();
+    ar_engine_options o = ar_engine_options_default();
     o.exact = true;
-    assert_ok(model_open(&m, golden_model("llama", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("llama", ""), err));
     o.max_tokens = INT32_MAX / 32 * 32; /* 400 bytes each and more */
     o.max_sessions = 1;
-    const ar_status st = engine_open(&e, m, &o, &why);
+    const ar_status st = ar_engine_open(&e, m, &o, &why);
     if (mem_available()) {
         assert_int_equal(st, AR_NOMEM);
         const char *at = strstr(why.message, "free; ");
@@ -155,9 +155,9 @@ void test_cache_too_large(void **state) {
         const long long most = strtoll(at + 6, NULL, 10);
         assert_true(most > 1000 && most < o.max_tokens);
     }
-    if (st == AR_OK) engine_close(e);
+    if (st == AR_OK) ar_engine_close(e);
     o.max_tokens = 1000;
-    assert_ok(engine_open(&e, m, &o, err));
-    engine_close(e);
-    model_close(m);
+    assert_ok(ar_engine_open(&e, m, &o, err));
+    ar_engine_close(e);
+    ar_model_close(m);
 }

@@ -6,10 +6,10 @@
 #include "tests/test.h"
 
 typedef struct fixture {
-    model *m;
-    engine *e;
+    ar_model *m;
+    ar_engine *e;
     chat *c;
-    sampler *greedy;
+    ar_sampler *greedy;
     text said;
     int64_t stop_after; /* pieces; 0 = never */
 } fixture;
@@ -18,20 +18,20 @@ static void open_chat(fixture *f, const char *file, int64_t context) {
     char path[128];
     snprintf(path, sizeof path, "gguf/%s", file);
     *f = (fixture){0};
-    assert_ok(model_open(&f->m, test_golden(path), err));
+    assert_ok(ar_model_open(&f->m, test_golden(path), err));
     if (context) config_set_context(&f->m->config, context);
-    assert_ok(engine_open(&f->e, f->m, NULL, err));
+    assert_ok(ar_engine_open(&f->e, f->m, NULL, err));
     assert_ok(chat_open(&f->c, f->m, f->e, NULL, err));
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     o.temperature = 0;
-    assert_ok(sampler_open(&f->greedy, &o, f->m->config.n_vocab, 0, err));
+    assert_ok(ar_sampler_open(&f->greedy, &o, f->m->config.n_vocab, 0, err));
 }
 
 static void close_chat(fixture *f) {
     chat_close(f->c);
-    sampler_close(f->greedy);
-    engine_close(f->e);
-    model_close(f->m);
+    ar_sampler_close(f->greedy);
+    ar_engine_close(f->e);
+    ar_model_close(f->m);
     text_close(&f->said);
 }
 
@@ -116,7 +116,7 @@ void test_chat_cancelled(void **state) {
     fixture f;
     open_chat(&f, "qwen3_q8_0.gguf", 0);
     volatile sig_atomic_t cancel = 1;
-    const sync_options sync = {.cancel = &cancel};
+    const ar_sync_options sync = {.cancel = &cancel};
     const chat_request r = {
         .sampler = f.greedy, .sync = &sync, .on_text = listen, .ctx = &f};
     chat_stats s;

@@ -52,15 +52,15 @@ void test_choices_score(void **state) {
     static const char line[] =
         "{\"prompt\": \"In the beginning\", \"choices\": [\" God\", "
         "\" was the Word\", \"x\"], \"answer\": 0}";
-    model *m;
-    engine *e;
+    ar_model *m;
+    ar_engine *e;
     scorer *s;
     ar_tokenizer *tok;
     choices_question q;
     choices_result r;
-    assert_ok(model_open(&m, test_golden("gguf/qwen3_q8_0.gguf"), err));
-    assert_ok(model_tokenizer(&tok, m, err));
-    assert_ok(engine_open(&e, m, NULL, err));
+    assert_ok(ar_model_open(&m, test_golden("gguf/qwen3_q8_0.gguf"), err));
+    assert_ok(ar_model_tokenizer(&tok, m, err));
+    assert_ok(ar_engine_open(&e, m, NULL, err));
     assert_ok(scorer_open(&s, e, err));
     assert_ok(choices_read(&q, line, strlen(line), err));
     assert_ok(choices_score(s, tok, &q, &r, err));
@@ -83,7 +83,7 @@ void test_choices_score(void **state) {
     assert_in_range(r.best_per_byte, 0, q.n - 1);
     choices_free(&q);
     scorer_close(s);
-    engine_close(e);
+    ar_engine_close(e);
     ar_tokenizer_close(tok);
-    model_close(m);
+    ar_model_close(m);
 }

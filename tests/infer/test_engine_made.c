@@ -12,7 +12,7 @@
 enum { T = 50, SLOT_WEIGHTS = 0, SLOT_IDS, SLOT_LOGITS, N_SLOTS };
 
 /* Logits [T, V] of the training graph, in double. */
-static void train_logits(const model *m, const int32_t *ids, double *out) {
+static void train_logits(const ar_model *m, const int32_t *ids, double *out) {
     const backend *be = backend_find("cpu");
     const device_options o = {.kernels = "reference"};
     const int64_t V = m->config.n_vocab;
@@ -61,11 +61,11 @@ static void train_logits(const model *m, const int32_t *ids, double *out) {
 }
 
 /* `small`: layers with windows have pages of their own, just enough. */
-static void check_device(const model *m, const char *where, bool small,
+static void check_device(const ar_model *m, const char *where, bool small,
                          const double *want, const int32_t *ids,
                          double tolerance) {
     const int64_t V = m->config.n_vocab;
-    engine_options o = engine_options_default();
+    ar_engine_options o = ar_engine_options_default();
     o.device = where;
     o.page = 8;
     if (small) {
@@ -73,16 +73,16 @@ static void check_device(const model *m, const char *where, bool small,
         o.max_rows = 4;
         o.rewind = 0;
     }
-    engine *e;
-    session *s;
-    assert_ok(engine_open(&e, m, &o, err));
+    ar_engine *e;
+    ar_session *s;
+    assert_ok(ar_engine_open(&e, m, &o, err));
     double *whole = mem_new(double, T *V), *cut = mem_new(double, T *V);
-    assert_ok(session_open(&s, e, err));
-    assert_ok(session_feed(s, ids, T, true, whole, err));
-    session_rewind(s, 0);
+    assert_ok(ar_session_open(&s, e, err));
+    assert_ok(ar_session_feed(s, ids, T, true, whole, err));
+    ar_session_rewind(s, 0);
     for (int64_t i = 0; i < T; i += 3)
-        assert_ok(session_feed(s, ids + i, T - i < 3 ? T - i : 3, true,
-                               cut + i * V, err));
+        assert_ok(ar_session_feed(s, ids + i, T - i < 3 ? T - i : 3, true,
+                                  cut + i * V, err));
     assert_memory_equal(whole, cut, (size_t)(T * V) * 8);
     double largest = 0;
     for (int64_t i = 0; i < T * V; i++) {
@@ -90,8 +90,8 @@ static void check_device(const model *m, const char *where, bool small,
         if (fabs(want[i]) > largest) largest = fabs(want[i]);
     }
     assert_true(largest > 0.1);
-    session_close(s);
-    engine_close(e);
+    ar_session_close(s);
+    ar_engine_close(e);
     mem_free(whole);
     mem_free(cut);
 }
@@ -99,10 +99,10 @@ static void check_device(const model *m, const char *where, bool small,
 static void check_made(const char *config) {
     int32_t ids[T];
     char folder[400];
-    model *m;
+    ar_model *m;
     snprintf(folder, sizeof folder, "%s", test_folder());
     made_model(folder, config, 0.3);
-    assert_ok(model_open(&m, folder, err));
+    assert_ok(ar_model_open(&m, folder, err));
     for (int i = 0; i < T; i++) ids[i] = (i * i * 7 + i) % 96;
     double *want = mem_new(double, T * m->config.n_vocab);
     train_logits(m, ids, want);
@@ -111,7 +111,7 @@ static void check_made(const char *config) {
         check_device(m, "cpu", small, want, ids, 2e-3);
     }
     mem_free(want);
-    model_close(m);
+    ar_model_close(m);
 }
 
 void test_engine_made_ar(void **state) {
@@ -169,9 +169,9 @@ void test_engine_made_dynamic_rope(void **state) {
     snprintf(config, sizeof config, text, 32);
     snprintf(folder, sizeof folder, "%s", test_folder());
     made_model(folder, config, 0.3);
-    model *m;
-    engine *e;
-    assert_ok(model_open(&m, folder, err));
-    assert_fails(AR_UNSUPPORTED, "dynamic", engine_open(&e, m, NULL, err));
-    model_close(m);
+    ar_model *m;
+    ar_engine *e;
+    assert_ok(ar_model_open(&m, folder, err));
+    assert_fails(AR_UNSUPPORTED, "dynamic", ar_engine_open(&e, m, NULL, err));
+    ar_model_close(m);
 }

@@ -97,74 +97,77 @@ void test_guess_look_up(void **state) {
 /* ---- texts ---- */
 
 typedef struct opened {
-    model *m;
-    engine *e;
+    ar_model *m;
+    ar_engine *e;
 } opened;
 
 static opened open_model(const char *name, int64_t max_tokens) {
     opened o;
-    engine_options opt = engine_options_default();
+    ar_engine_options opt = ar_engine_options_default();
     opt.max_tokens = max_tokens;
     opt.n_threads = 1;
-    assert_ok(model_open(&o.m, golden_model(name, ""), err));
-    assert_ok(engine_open(&o.e, o.m, &opt, err));
+    assert_ok(ar_model_open(&o.m, golden_model(name, ""), err));
+    assert_ok(ar_engine_open(&o.e, o.m, &opt, err));
     return o;
 }
 
 static void close_model(opened *o) {
-    engine_close(o->e);
-    model_close(o->m);
+    ar_engine_close(o->e);
+    ar_model_close(o->m);
 }
 
 /* A text of LENGTH tokens behind a prompt that repeats itself. */
-static generate_stats write_text(engine *e, const sample_options *so,
-                                 const generate_options *go, int32_t *out) {
+static ar_generate_stats write_text(ar_engine *e, const ar_sample_options *so,
+                                    const ar_generate_options *go,
+                                    int32_t *out) {
     static const int32_t prompt[] = {3, 1, 4, 1, 5, 9, 2, 6, 3, 1, 4, 1};
-    session *s;
-    sampler *sample;
-    generator *g;
+    ar_session *s;
+    ar_sampler *sample;
+    ar_generator *g;
     int64_t n;
-    assert_ok(session_open(&s, e, err));
-    assert_ok(sampler_open(&sample, so, V, 256, err));
-    assert_ok(generator_open(&g, s, go, err));
-    assert_ok(generator_begin(g, prompt, 12, NULL, err));
+    assert_ok(ar_session_open(&s, e, err));
+    assert_ok(ar_sampler_open(&sample, so, V, 256, err));
+    assert_ok(ar_generator_open(&g, s, go, err));
+    assert_ok(ar_generator_begin(g, prompt, 12, NULL, err));
     for (int i = 0; i < LENGTH; i++) {
-        assert_ok(generator_next(g, sample, &out[i], err));
-        assert_int_equal(generator_text(g, &n)[12 + i], out[i]);
+        assert_ok(ar_generator_next(g, sample, &out[i], err));
+        assert_int_equal(ar_generator_text(g, &n)[12 + i], out[i]);
         assert_int_equal(n, 13 + i);
     }
-    const generate_stats st = generator_stats(g);
-    generator_close(g);
-    assert_int_equal(session_length(s), 12 + LENGTH - 1);
-    session_close(s);
-    sampler_close(sample);
+    const ar_generate_stats st = ar_generator_stats(g);
+    ar_generator_close(g);
+    assert_int_equal(ar_session_length(s), 12 + LENGTH - 1);
+    ar_session_close(s);
+    ar_sampler_close(sample);
     return st;
 }
 
 /* By hand, without a generator. */
-static void write_plain(engine *e, const sample_options *so, int32_t *out) {
+static void write_plain(ar_engine *e, const ar_sample_options *so,
+                        int32_t *out) {
     int32_t text[12 + LENGTH] = {3, 1, 4, 1, 5, 9, 2, 6, 3, 1, 4, 1};
     double y[V];
-    session *s;
-    sampler *sample;
-    assert_ok(session_open(&s, e, err));
-    assert_ok(sampler_open(&sample, so, V, 256, err));
-    assert_ok(session_feed(s, text, 12, false, y, err));
+    ar_session *s;
+    ar_sampler *sample;
+    assert_ok(ar_session_open(&s, e, err));
+    assert_ok(ar_sampler_open(&sample, so, V, 256, err));
+    assert_ok(ar_session_feed(s, text, 12, false, y, err));
     for (int64_t i = 12; i < 12 + LENGTH; i++) {
-        const sample_input in = {y, text, i, i};
-        assert_ok(sampler_next(sample, &in, &text[i], err));
-        assert_ok(session_feed(s, &text[i], 1, false, y, err));
+        const ar_sample_input in = {y, text, i, i};
+        assert_ok(ar_sampler_next(sample, &in, &text[i], err));
+        assert_ok(ar_session_feed(s, &text[i], 1, false, y, err));
     }
     memcpy(out, text + 12, LENGTH * sizeof *out);
-    session_close(s);
-    sampler_close(sample);
+    ar_session_close(s);
+    ar_sampler_close(sample);
 }
 
-static void check_same(engine *e, engine *small, const sample_options *so,
-                       int64_t most, generate_stats *st) {
+static void check_same(ar_engine *e, ar_engine *small,
+                       const ar_sample_options *so, int64_t most,
+                       ar_generate_stats *st) {
     int32_t plain[LENGTH], text[LENGTH];
-    const generate_options none = {.max_guesses = 0};
-    generate_options go = generate_options_default();
+    const ar_generate_options none = {.max_guesses = 0};
+    ar_generate_options go = ar_generate_options_default();
     write_plain(e, so, plain);
     write_text(e, so, &none, text);
     assert_memory_equal(text, plain, sizeof plain);
@@ -181,20 +184,20 @@ static void check_same(engine *e, engine *small, const sample_options *so,
 }
 
 /* Greedy, sampled, and with a sampler that remembers. */
-static void check_all(engine *e, engine *small, int64_t most) {
-    generate_stats st;
-    sample_options greedy = sample_options_default();
+static void check_all(ar_engine *e, ar_engine *small, int64_t most) {
+    ar_generate_stats st;
+    ar_sample_options greedy = ar_sample_options_default();
     greedy.temperature = 0;
     check_same(e, small, &greedy, most, &st);
     assert_true(st.guessed > 0);
     for (uint64_t seed = 1; seed < 4; seed++) {
-        sample_options o = sample_options_default();
+        ar_sample_options o = ar_sample_options_default();
         o.temperature = 0.7;
         o.repetition = 1.2;
         o.seed = seed;
         check_same(e, small, &o, most, &st);
     }
-    sample_options mirostat = sample_options_default();
+    ar_sample_options mirostat = ar_sample_options_default();
     mirostat.mirostat = 2;
     check_same(e, small, &mirostat, most, &st);
 }
@@ -211,8 +214,8 @@ void test_generate_draft(void **state) {
     (void)state;
     opened o = open_model("qwen3", 512), d = open_model("llama", 512),
            itself = open_model("qwen3", 512);
-    generate_stats st;
-    sample_options greedy = sample_options_default();
+    ar_generate_stats st;
+    ar_sample_options greedy = ar_sample_options_default();
     greedy.temperature = 0;
     check_all(o.e, d.e, PACE_MOST);
     /* The same model is always right: 8 guesses and one more a step. */
@@ -229,11 +232,11 @@ void test_generate_state(void **state) {
     (void)state;
     opened o = open_model("mamba2", 512);
     int32_t plain[LENGTH], text[LENGTH];
-    sample_options so = sample_options_default();
-    const generate_options always = {.max_guesses = 8, .always = true};
+    ar_sample_options so = ar_sample_options_default();
+    const ar_generate_options always = {.max_guesses = 8, .always = true};
     so.temperature = 0;
     write_plain(o.e, &so, plain);
-    const generate_stats st = write_text(o.e, &so, &always, text);
+    const ar_generate_stats st = write_text(o.e, &so, &always, text);
     assert_memory_equal(text, plain, sizeof plain);
     assert_int_equal(st.guessed, 0);
     close_model(&o);
@@ -244,9 +247,9 @@ void test_generate_full(void **state) {
     (void)state;
     opened o = open_model("llama", 112);
     int32_t a[LENGTH], b[LENGTH];
-    sample_options so = sample_options_default();
+    ar_sample_options so = ar_sample_options_default();
     so.temperature = 0;
-    const generate_options always = {.max_guesses = 16, .always = true};
+    const ar_generate_options always = {.max_guesses = 16, .always = true};
     write_text(o.e, &so, NULL, a);
     write_text(o.e, &so, &always, b);
     assert_memory_equal(a, b, sizeof a);
@@ -256,30 +259,30 @@ void test_generate_full(void **state) {
 void test_generate_bad(void **state) {
     (void)state;
     opened o = open_model("llama", 512);
-    session *s;
-    sampler *sample;
-    generator *g;
-    const sample_options so = sample_options_default();
+    ar_session *s;
+    ar_sampler *sample;
+    ar_generator *g;
+    const ar_sample_options so = ar_sample_options_default();
     const int32_t ids[] = {1, 2, 3};
     int32_t id;
-    assert_ok(session_open(&s, o.e, err));
-    assert_ok(sampler_open(&sample, &so, V, 256, err));
+    assert_ok(ar_session_open(&s, o.e, err));
+    assert_ok(ar_sampler_open(&sample, &so, V, 256, err));
     for (int64_t bad = -1; bad <= PACE_MOST + 1; bad += PACE_MOST + 2) {
-        const generate_options go = {.max_guesses = bad};
-        assert_fails(AR_RANGE, "", generator_open(&g, s, &go, err));
+        const ar_generate_options go = {.max_guesses = bad};
+        assert_fails(AR_RANGE, "", ar_generator_open(&g, s, &go, err));
         assert_null(g);
     }
-    assert_ok(generator_open(&g, s, NULL, err));
-    assert_fails(AR_RANGE, "", generator_next(g, sample, &id, err));
-    assert_fails(AR_RANGE, "", generator_begin(g, ids, 0, NULL, err));
+    assert_ok(ar_generator_open(&g, s, NULL, err));
+    assert_fails(AR_RANGE, "", ar_generator_next(g, sample, &id, err));
+    assert_fails(AR_RANGE, "", ar_generator_begin(g, ids, 0, NULL, err));
     assert_fails(AR_RANGE, "",
-                 generator_begin(g, (const int32_t[]){V}, 1, NULL, err));
-    assert_ok(generator_begin(g, ids, 3, NULL, err));
-    assert_ok(generator_next(g, sample, &id, err));
-    assert_non_null(generator_logits(g));
-    generator_close(g);
-    session_close(s);
-    sampler_close(sample);
+                 ar_generator_begin(g, (const int32_t[]){V}, 1, NULL, err));
+    assert_ok(ar_generator_begin(g, ids, 3, NULL, err));
+    assert_ok(ar_generator_next(g, sample, &id, err));
+    assert_non_null(ar_generator_logits(g));
+    ar_generator_close(g);
+    ar_session_close(s);
+    ar_sampler_close(sample);
     close_model(&o);
 }
 
@@ -289,22 +292,23 @@ void test_generate_context(void **state) {
     opened o = open_model("llama", 0);
     const int64_t n_ctx = o.m->config.n_ctx;
     int32_t *ids = mem_new(int32_t, n_ctx), id;
-    session *s;
-    sampler *sample;
-    generator *g;
-    sample_options so = sample_options_default();
+    ar_session *s;
+    ar_sampler *sample;
+    ar_generator *g;
+    ar_sample_options so = ar_sample_options_default();
     so.temperature = 0;
-    const generate_options always = {.max_guesses = 16, .always = true};
+    const ar_generate_options always = {.max_guesses = 16, .always = true};
     for (int64_t i = 0; i < n_ctx; i++) ids[i] = (int32_t)(i % 7);
-    assert_ok(session_open(&s, o.e, err));
-    assert_ok(sampler_open(&sample, &so, V, 256, err));
-    assert_ok(generator_open(&g, s, &always, err));
-    assert_ok(generator_begin(g, ids, n_ctx - 20, NULL, err));
-    for (int i = 0; i < 21; i++) assert_ok(generator_next(g, sample, &id, err));
-    assert_fails(AR_RANGE, "context", generator_next(g, sample, &id, err));
-    generator_close(g);
-    session_close(s);
-    sampler_close(sample);
+    assert_ok(ar_session_open(&s, o.e, err));
+    assert_ok(ar_sampler_open(&sample, &so, V, 256, err));
+    assert_ok(ar_generator_open(&g, s, &always, err));
+    assert_ok(ar_generator_begin(g, ids, n_ctx - 20, NULL, err));
+    for (int i = 0; i < 21; i++)
+        assert_ok(ar_generator_next(g, sample, &id, err));
+    assert_fails(AR_RANGE, "context", ar_generator_next(g, sample, &id, err));
+    ar_generator_close(g);
+    ar_session_close(s);
+    ar_sampler_close(sample);
     mem_free(ids);
     close_model(&o);
 }

@@ -25,62 +25,62 @@ static const char *gguf_path(const char *name) {
     return test_golden(path);
 }
 
-static void check_logits(engine *e, const json_t *record, double tolerance) {
+static void check_logits(ar_engine *e, const json_t *record, double tolerance) {
     const json_t *prompts = json_object_get(record, "prompts");
     for (size_t k = 0; k < json_array_size(prompts); k++) {
         int32_t ids[MOST];
         double y[MOST];
-        session *s;
+        ar_session *s;
         const int64_t n = golden_ids(json_array_get(prompts, k), ids, MOST);
-        assert_ok(session_open(&s, e, err));
-        assert_ok(session_feed(s, ids, n, false, y, err));
+        assert_ok(ar_session_open(&s, e, err));
+        assert_ok(ar_session_feed(s, ids, n, false, y, err));
         golden_compare(
             json_array_get(json_object_get(record, "last_logits"), k), y,
             tolerance);
-        session_close(s);
+        ar_session_close(s);
     }
 }
 
-static void check_greedy(engine *e, const json_t *record, int64_t n_vocab) {
+static void check_greedy(ar_engine *e, const json_t *record, int64_t n_vocab) {
     int32_t ids[MOST], want[64], id;
     double y[MOST];
-    sampler *greedy;
-    sample_options o = sample_options_default();
+    ar_sampler *greedy;
+    ar_sample_options o = ar_sample_options_default();
     o.temperature = 0;
-    assert_ok(sampler_open(&greedy, &o, n_vocab, 0, err));
-    session *s;
+    assert_ok(ar_sampler_open(&greedy, &o, n_vocab, 0, err));
+    ar_session *s;
     const size_t p =
         (size_t)json_integer_value(json_object_get(record, "greedy_prompt"));
     const int64_t n = golden_ids(
         json_array_get(json_object_get(record, "prompts"), p), ids, MOST);
     const int64_t m = golden_ids(json_object_get(record, "greedy"), want, 64);
-    assert_ok(session_open(&s, e, err));
-    assert_ok(session_feed(s, ids, n, false, y, err));
+    assert_ok(ar_session_open(&s, e, err));
+    assert_ok(ar_session_feed(s, ids, n, false, y, err));
     for (int64_t i = 0; i < m; i++) {
-        const sample_input in = {y, NULL, 0, i};
-        assert_ok(sampler_next(greedy, &in, &id, err));
+        const ar_sample_input in = {y, NULL, 0, i};
+        assert_ok(ar_sampler_next(greedy, &in, &id, err));
         assert_int_equal(id, want[i]);
         assert_ok(step_tokens(e, &s, &id, 1, n_vocab, y, err));
     }
-    session_close(s);
-    sampler_close(greedy);
+    ar_session_close(s);
+    ar_sampler_close(greedy);
 }
 
 static void check_file(int i, const char *where, double tolerance) {
-    model *m;
-    engine *e;
-    engine_options o = engine_options_default();
+    ar_model *m;
+    ar_engine *e;
+    ar_engine_options o = ar_engine_options_default();
     o.device = where;
     o.exact = true;
-    assert_ok(model_open(&m, gguf_path(files[i].file), err));
+    assert_ok(ar_model_open(&m, gguf_path(files[i].file), err));
     assert_true(m->config.n_vocab <= MOST);
     json_t *record = golden_json(gguf_path(files[i].record));
-    assert_ok(engine_open(&e, m, &o, err));
+    assert_ok(ar_engine_open(&e, m, &o, err));
     check_logits(e, record, tolerance);
     check_greedy(e, record, m->config.n_vocab);
-    engine_close(e);
+    ar_engine_close(e);
     json_decref(record);
-    model_close(m);
+    ar_model_close(m);
 }
 
 void test_gguf_models_cpu(void **state) {
@@ -94,21 +94,21 @@ void test_gguf_models_act8(void **state) {
     (void)state;
     int changed = 0;
     for (int i = 0; i < N_FILES; i++) {
-        model *m;
-        engine *e[2];
-        engine_options o = engine_options_default();
-        assert_ok(model_open(&m, gguf_path(files[i].file), err));
-        assert_ok(engine_open(&e[0], m, &o, err));
+        ar_model *m;
+        ar_engine *e[2];
+        ar_engine_options o = ar_engine_options_default();
+        assert_ok(ar_model_open(&m, gguf_path(files[i].file), err));
+        assert_ok(ar_engine_open(&e[0], m, &o, err));
         o.exact = true;
-        assert_ok(engine_open(&e[1], m, &o, err));
+        assert_ok(ar_engine_open(&e[1], m, &o, err));
         static const int32_t ids[] = {3, 14, 15, 92, 65, 35, 8, 9, 79};
         double y[2][MOST], sum = 0, square = 0, worst = 0;
         for (int k = 0; k < 2; k++) {
-            session *s;
-            assert_ok(session_open(&s, e[k], err));
-            assert_ok(session_feed(s, ids, 9, false, y[k], err));
-            session_close(s);
-            engine_close(e[k]);
+            ar_session *s;
+            assert_ok(ar_session_open(&s, e[k], err));
+            assert_ok(ar_session_feed(s, ids, 9, false, y[k], err));
+            ar_session_close(s);
+            ar_engine_close(e[k]);
         }
         const int64_t n = m->config.n_vocab;
         for (int64_t v = 0; v < n; v++) {
@@ -122,7 +122,7 @@ void test_gguf_models_act8(void **state) {
         if (worst > 0.2 * deviation)
             fail_msg("%s: %g of a deviation of %g", files[i].file, worst,
                      deviation);
-        model_close(m);
+        ar_model_close(m);
     }
     assert_int_equal(changed, N_FILES - 1); /* one is F32 */
 }
@@ -136,12 +136,12 @@ void test_gguf_models_f64(void **state) {
 /* Blocks are multiplied where they lie: no copy of them is made. */
 void test_gguf_in_place(void **state) {
     (void)state;
-    model *m;
-    engine *e;
-    engine_memory use;
-    assert_ok(model_open(&m, gguf_path("llama_mixed.gguf"), err));
-    assert_ok(engine_open(&e, m, NULL, err));
-    engine_memory_use(e, &use);
+    ar_model *m;
+    ar_engine *e;
+    ar_engine_memory use;
+    assert_ok(ar_model_open(&m, gguf_path("llama_mixed.gguf"), err));
+    assert_ok(ar_engine_open(&e, m, NULL, err));
+    ar_engine_memory_use(e, &use);
     int64_t vectors = 0;
     for (int i = 0; i < m->params.n; i++)
         if (m->params.spec[i].shape.rank == 1)
@@ -149,20 +149,20 @@ void test_gguf_in_place(void **state) {
     assert_true(use.weights <=
                 (size_t)vectors * 4 + 64u * (unsigned)m->params.n);
     assert_true(use.mapped > 0);
-    engine_close(e);
-    model_close(m);
+    ar_engine_close(e);
+    ar_model_close(m);
 }
 
 /* The tokenizer inside the file gives the recorded ids. */
 void test_gguf_tokenizers(void **state) {
     (void)state;
     for (int i = 0; i < N_FILES; i++) {
-        model *m;
+        ar_model *m;
         ar_tokenizer *tok;
         size_t k, count;
         json_t *row;
-        assert_ok(model_open(&m, gguf_path(files[i].file), err));
-        assert_ok(model_tokenizer(&tok, m, err));
+        assert_ok(ar_model_open(&m, gguf_path(files[i].file), err));
+        assert_ok(ar_model_tokenizer(&tok, m, err));
         assert_non_null(tok);
         json_t *record = golden_json(gguf_path(files[i].record));
         json_array_foreach(json_object_get(record, "tokenizer"), k, row) {
@@ -178,6 +178,6 @@ void test_gguf_tokenizers(void **state) {
         }
         json_decref(record);
         ar_tokenizer_close(tok);
-        model_close(m);
+        ar_model_close(m);
     }
 }

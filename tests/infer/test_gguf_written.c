@@ -36,20 +36,20 @@ void test_gguf_written(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
         char file[400];
-        model *m, *g;
+        ar_model *m, *g;
         snprintf(file, sizeof file, "%s/m.gguf", test_folder());
-        assert_ok(model_open(&m, golden_model(written[i], ""), err));
+        assert_ok(ar_model_open(&m, golden_model(written[i], ""), err));
         assert_ok(export_gguf(m, file, &(export_options){0}, err));
-        assert_ok(model_open(&g, file, err));
+        assert_ok(ar_model_open(&g, file, err));
         golden_check_engine(g, written[i], "reference-f64", 2e-6);
         golden_check_engine(g, written[i], "cpu", 5e-4);
-        model_close(g);
-        model_close(m);
+        ar_model_close(g);
+        ar_model_close(m);
     }
 }
 
 /* A copy of a file but for a key. */
-static gguf_writer *copy_values(const model *m, const char *path,
+static gguf_writer *copy_values(const ar_model *m, const char *path,
                                 const char *but) {
     const gguf *g = weights_gguf(m->files);
     gguf_writer *w;
@@ -62,7 +62,7 @@ static gguf_writer *copy_values(const model *m, const char *path,
     return w;
 }
 
-static void copy_tensors(gguf_writer *w, const model *m) {
+static void copy_tensors(gguf_writer *w, const ar_model *m) {
     const gguf *g = weights_gguf(m->files);
     for (int64_t i = 0; i < gguf_count(g); i++) {
         const tensor_view *t = gguf_get(g, i);
@@ -74,7 +74,7 @@ static void copy_tensors(gguf_writer *w, const model *m) {
 }
 
 /* The pattern of windows is said by a list, one a layer. */
-static void with_list(const model *m, const char *path, const bool *list,
+static void with_list(const ar_model *m, const char *path, const bool *list,
                       int64_t n) {
     static const char key[] = "olmo2.attention.sliding_window_pattern";
     gguf_writer *w = copy_values(m, path, key);
@@ -88,21 +88,21 @@ void test_gguf_parallel(void **state) {
     (void)state;
     static const char key[] = "stablelm.use_parallel_residual";
     char file[400], again[400];
-    model *m, *g, *p;
+    ar_model *m, *g, *p;
     snprintf(file, sizeof file, "%s/m.gguf", test_folder());
     snprintf(again, sizeof again, "%s/p.gguf", test_folder());
-    assert_ok(model_open(&m, golden_model("stablelm", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("stablelm", ""), err));
     assert_false(m->config.parallel);
     assert_ok(export_gguf(m, file, &(export_options){0}, err));
-    assert_ok(model_open(&g, file, err));
+    assert_ok(ar_model_open(&g, file, err));
     gguf_writer *w = copy_values(g, again, key);
     gguf_put_bool(w, key, true);
     copy_tensors(w, g);
-    assert_ok(model_open(&p, again, err));
+    assert_ok(ar_model_open(&p, again, err));
     golden_check_engine(p, "stablelm", "cpu", 5e-4);
-    model_close(p);
-    model_close(g);
-    model_close(m);
+    ar_model_close(p);
+    ar_model_close(g);
+    ar_model_close(m);
 }
 
 void test_gguf_window_list(void **state) {
@@ -110,26 +110,26 @@ void test_gguf_window_list(void **state) {
     static const bool list[] = {true, true, true, false};
     static const bool other[] = {false, true, true, false};
     char file[400], again[400];
-    model *m, *g, *l;
+    ar_model *m, *g, *l;
     snprintf(file, sizeof file, "%s/m.gguf", test_folder());
     snprintf(again, sizeof again, "%s/l.gguf", test_folder());
-    assert_ok(model_open(&m, golden_model("olmo3", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("olmo3", ""), err));
     assert_int_equal(m->config.n_layers, 4);
     assert_ok(export_gguf(m, file, &(export_options){0}, err));
-    assert_ok(model_open(&g, file, err));
+    assert_ok(ar_model_open(&g, file, err));
     with_list(g, again, list, 4);
-    assert_ok(model_open(&l, again, err));
+    assert_ok(ar_model_open(&l, again, err));
     assert_memory_equal(l->config.window, m->config.window,
                         sizeof m->config.window);
     golden_check_engine(l, "olmo3", "cpu", 5e-4);
-    model_close(l);
+    ar_model_close(l);
     with_list(g, again, other, 4);
-    assert_ok(model_open(&l, again, err));
+    assert_ok(ar_model_open(&l, again, err));
     assert_int_equal(l->config.window[0], 0);
     assert_int_equal(l->config.window[1], m->config.window[1]);
-    model_close(l);
+    ar_model_close(l);
     with_list(g, again, list, 3);
-    assert_fails(AR_FORMAT, "layer_types", model_open(&l, again, err));
-    model_close(g);
-    model_close(m);
+    assert_fails(AR_FORMAT, "layer_types", ar_model_open(&l, again, err));
+    ar_model_close(g);
+    ar_model_close(m);
 }

@@ -6,9 +6,9 @@
 #include "tests/test.h"
 #include "tok/utf8.h"
 
-static grammar *open_source(const char *source) {
-    grammar *g;
-    assert_ok(grammar_open(&g, "g", source, strlen(source), err));
+static ar_grammar *open_source(const char *source) {
+    ar_grammar *g;
+    assert_ok(ar_grammar_open(&g, "g", source, strlen(source), err));
     return g;
 }
 
@@ -29,7 +29,7 @@ static bool follows(grammar_run *r, const char *p, size_t n) {
 /* Texts end with NULL. */
 static void check(const char *source, const char *const *good,
                   const char *const *bad) {
-    grammar *g = open_source(source);
+    ar_grammar *g = open_source(source);
     grammar_run *r;
     assert_ok(grammar_run_open(&r, g, err));
     for (; *good; good++)
@@ -39,7 +39,7 @@ static void check(const char *source, const char *const *good,
         if (follows(r, *bad, strlen(*bad)))
             fail_msg("\"%s\" is accepted by %s", *bad, source);
     grammar_run_close(r);
-    grammar_close(g);
+    ar_grammar_close(g);
 }
 
 #define TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -141,7 +141,7 @@ void test_grammar_unicode(void **state) {
         {"root ::= [\\U00040000-\\U0010FFFF]", {0x40000, 0x10FFFF}, false},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        grammar *g = open_source(cases[c].source);
+        ar_grammar *g = open_source(cases[c].source);
         grammar_run *r;
         assert_ok(grammar_run_open(&r, g, err));
         const uint32_t *k = cases[c].ranges;
@@ -162,14 +162,14 @@ void test_grammar_unicode(void **state) {
         for (int i = 0; i < 6; i++)
             assert_false(follows(r, bad[i], strlen(bad[i])));
         grammar_run_close(r);
-        grammar_close(g);
+        ar_grammar_close(g);
     }
 }
 
 /* A part of a character may be followed by its rest only. */
 void test_grammar_parts(void **state) {
     (void)state;
-    grammar *g = open_source("root ::= \"\xC3\xA9\" | [\\u20A0-\\u20AF]");
+    ar_grammar *g = open_source("root ::= \"\xC3\xA9\" | [\\u20A0-\\u20AF]");
     grammar_run *r;
     grammar_state s, t;
     assert_ok(grammar_run_open(&r, g, err));
@@ -182,13 +182,13 @@ void test_grammar_parts(void **state) {
     assert_ok(grammar_run_step(r, t, 0x81, &t, err));
     assert_int_equal(t, GRAMMAR_DEAD);
     grammar_run_close(r);
-    grammar_close(g);
+    ar_grammar_close(g);
 }
 
 static void refuse(const char *source, ar_status code, const char *word) {
-    grammar *g = (grammar *)source;
+    ar_grammar *g = (grammar *)source;
     assert_fails(code, word,
-                 grammar_open(&g, "g.gbnf", source, strlen(source), err));
+                 ar_grammar_open(&g, "g.gbnf", source, strlen(source), err));
     assert_null(g);
 }
 
@@ -241,9 +241,9 @@ void test_grammar_bad(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         refuse(cases[i].source, AR_FORMAT, cases[i].word);
     /* Bytes may be zero. */
-    grammar *g;
+    ar_grammar *g;
     assert_fails(AR_FORMAT, "column 10",
-                 grammar_open(&g, "g", "root ::= \0", 10, err));
+                 ar_grammar_open(&g, "g", "root ::= \0", 10, err));
 }
 
 static void repeat(text *t, const char *part, int n) {
@@ -253,7 +253,7 @@ static void repeat(text *t, const char *part, int n) {
 void test_grammar_limits(void **state) {
     (void)state;
     text t = {0};
-    grammar *g;
+    ar_grammar *g;
     refuse("root ::= \"a\"{100001}", AR_RANGE, "up to 100000");
     text_adds(&t, "root ::= ");
     repeat(&t, "(", 65);
@@ -263,8 +263,8 @@ void test_grammar_limits(void **state) {
     repeat(&t, "(", 64);
     text_adds(&t, "\"a\"");
     repeat(&t, ")", 64);
-    assert_ok(grammar_open(&g, "g", t.data, t.size, err));
-    grammar_close(g);
+    assert_ok(ar_grammar_open(&g, "g", t.data, t.size, err));
+    ar_grammar_close(g);
     text_clear(&t);
     text_adds(&t, "root ::= [");
     repeat(&t, "a", 600);
@@ -285,7 +285,8 @@ void test_grammar_limits(void **state) {
     refuse(t.data, AR_RANGE, "too many rules");
     text_clear(&t);
     repeat(&t, "#", GRAMMAR_MAX_SOURCE + 1);
-    assert_fails(AR_RANGE, "4 MiB", grammar_open(&g, "g", t.data, t.size, err));
+    assert_fails(AR_RANGE, "4 MiB",
+                 ar_grammar_open(&g, "g", t.data, t.size, err));
     text_close(&t);
 }
 
@@ -297,20 +298,20 @@ void test_grammar_chains(void **state) {
     text_adds(&t, "root ::= r0\n");
     for (int i = 0; i < N; i++) text_addf(&t, "r%d ::= r%d\n", i, i + 1);
     text_addf(&t, "r%d ::= \"a\"\n", N);
-    grammar *g;
+    ar_grammar *g;
     grammar_run *r;
-    assert_ok(grammar_open(&g, "g", t.data, t.size, err));
+    assert_ok(ar_grammar_open(&g, "g", t.data, t.size, err));
     assert_ok(grammar_run_open(&r, g, err));
     assert_true(follows(r, "a", 1));
     grammar_run_close(r);
-    grammar_close(g);
+    ar_grammar_close(g);
     text_close(&t);
 }
 
 /* Texts that can be read in ever more ways: an error, in bounded time. */
 void test_grammar_ambiguous(void **state) {
     (void)state;
-    grammar *g =
+    ar_grammar *g =
         open_source("root ::= s\ns ::= \"a\" s \"b\" | \"a\" s \"c\" | \"d\"");
     grammar_run *r;
     grammar_state s;
@@ -325,7 +326,7 @@ void test_grammar_ambiguous(void **state) {
     assert_int_equal(status, AR_RANGE);
     assert_non_null(strstr(e.message, "ambiguous"));
     grammar_run_close(r);
-    grammar_close(g);
+    ar_grammar_close(g);
     /* Many ways that come to the same are one. */
     g = open_source("root ::= (\"a\" | \"a\"? \"a\" | [a-b])*");
     assert_ok(grammar_run_open(&r, g, err));
@@ -333,7 +334,7 @@ void test_grammar_ambiguous(void **state) {
     for (n = 0; n < 5000; n++) assert_ok(grammar_run_step(r, s, 'a', &s, err));
     assert_true(grammar_run_can_end(r, s) && !grammar_run_is_large(r));
     grammar_run_close(r);
-    grammar_close(g);
+    ar_grammar_close(g);
 }
 
 /* Trimmed at any point, a run goes on as if it had not been. */
@@ -341,7 +342,7 @@ void test_grammar_trim(void **state) {
     (void)state;
     static const char doc[] =
         "{\"a\":[1,[true,{\"\xC3\xA9\":[[[\"x\"]]]}],-2]}";
-    grammar *g = open_source(json_source);
+    ar_grammar *g = open_source(json_source);
     for (size_t cut = 0; cut < sizeof doc; cut++) {
         grammar_run *r;
         grammar_state s, old;
@@ -360,13 +361,13 @@ void test_grammar_trim(void **state) {
         assert_true(grammar_run_can_end(r, s));
         grammar_run_close(r);
     }
-    grammar_close(g);
+    ar_grammar_close(g);
 }
 
 /* A text that nests without end fills a run; trimming makes room. */
 void test_grammar_deep(void **state) {
     (void)state;
-    grammar *g = open_source(json_source);
+    ar_grammar *g = open_source(json_source);
     grammar_run *r;
     grammar_state s;
     ar_status status = AR_OK;
@@ -385,7 +386,7 @@ void test_grammar_deep(void **state) {
         assert_ok(grammar_run_step(r, s, i ? ']' : '[', &s, err));
     assert_int_not_equal(s, GRAMMAR_DEAD);
     grammar_run_close(r);
-    grammar_close(g);
+    ar_grammar_close(g);
 }
 
 /* Cut short or with a byte changed, a grammar is read or refused. */
@@ -393,17 +394,18 @@ void test_grammar_damaged(void **state) {
     (void)state;
     char source[sizeof json_source];
     for (size_t i = 0; i < sizeof json_source; i++) {
-        grammar *g;
+        ar_grammar *g;
         ar_error e = {0};
         memcpy(source, json_source, sizeof source);
-        if (grammar_open(&g, "g", source, i, &e) != AR_OK)
+        if (ar_grammar_open(&g, "g", source, i, &e) != AR_OK)
             assert_true(e.message[0] != 0);
-        grammar_close(g);
+        ar_grammar_close(g);
         for (uint64_t k = 0; k < 8 && i + 1 < sizeof json_source; k++) {
             source[i] = (char)rng_bits(7, i, k);
-            if (grammar_open(&g, "g", source, sizeof source - 1, &e) != AR_OK)
+            if (ar_grammar_open(&g, "g", source, sizeof source - 1, &e) !=
+                AR_OK)
                 assert_true(e.message[0] != 0);
-            grammar_close(g);
+            ar_grammar_close(g);
         }
     }
 }
@@ -412,13 +414,13 @@ void test_grammar_nomem(void **state) {
     (void)state;
     const char *doc = "[1,{\"a\":[\"\xC3\xA9\"]}]";
     for (int64_t n = 1;; n++) {
-        grammar *g = NULL;
+        ar_grammar *g = NULL;
         grammar_run *r = NULL;
         grammar_state s = 0;
         ar_error e = {0};
         mem_fail_at(n, 1);
         ar_status status =
-            grammar_open(&g, "g", json_source, strlen(json_source), &e);
+            ar_grammar_open(&g, "g", json_source, strlen(json_source), &e);
         if (status == AR_OK) status = grammar_run_open(&r, g, &e);
         if (status == AR_OK) status = grammar_run_start(r, &s, &e);
         for (size_t i = 0; i < strlen(doc) && status == AR_OK; i++)
@@ -427,7 +429,7 @@ void test_grammar_nomem(void **state) {
         mem_fail_at(0, 0);
         if (status == AR_OK) assert_true(grammar_run_can_end(r, s));
         grammar_run_close(r);
-        grammar_close(g);
+        ar_grammar_close(g);
         if (status == AR_OK) break;
         assert_int_equal(status, AR_NOMEM);
     }

@@ -154,7 +154,7 @@ static bool valid(const json_t *root, const json_t *s, json_t *v) {
 
 typedef struct writer {
     ar_tokenizer *tok;
-    token_tree *tree;
+    ar_token_tree *tree;
     int64_t n_vocab;
     int32_t eos;
     double *logits;
@@ -172,13 +172,13 @@ static double liking(const writer *w, int32_t id, int64_t at) {
     return 0;
 }
 
-static void write_text(const writer *w, grammar_mask *m, uint64_t seed,
+static void write_text(const writer *w, ar_grammar_mask *m, uint64_t seed,
                        text *out) {
-    sampler *s;
-    sample_options o = sample_options_default();
+    ar_sampler *s;
+    ar_sample_options o = ar_sample_options_default();
     o.seed = seed;
-    assert_ok(sampler_open(&s, &o, w->n_vocab, 0, err));
-    for (int64_t at = 0; !grammar_mask_is_over(m); at++) {
+    assert_ok(ar_sampler_open(&s, &o, w->n_vocab, 0, err));
+    for (int64_t at = 0; !ar_grammar_mask_is_over(m); at++) {
         const uint64_t *bits;
         int32_t id = -1;
         size_t n;
@@ -186,17 +186,17 @@ static void write_text(const writer *w, grammar_mask *m, uint64_t seed,
         for (int32_t i = 0; i < w->n_vocab; i++)
             w->logits[i] = 3 * rng_normal(seed, (uint64_t)at, (uint64_t)i) +
                            liking(w, i, at);
-        assert_ok(grammar_mask_allowed(m, &bits, err));
-        sampler_allow(s, bits);
-        const sample_input in = {w->logits, NULL, 0, at};
-        assert_ok(sampler_next(s, &in, &id, err));
+        assert_ok(ar_grammar_mask_allowed(m, &bits, err));
+        ar_sampler_allow(s, bits);
+        const ar_sample_input in = {w->logits, NULL, 0, at};
+        assert_ok(ar_sampler_next(s, &in, &id, err));
         assert_true(bits[id >> 6] >> (id & 63) & 1);
-        assert_ok(grammar_mask_accept(m, id, err));
+        assert_ok(ar_grammar_mask_accept(m, id, err));
         const char *p = token_tree_bytes(w->tree, id, &n);
         if (id != w->eos) text_add(out, p, n);
     }
     text_add(out, "", 0);
-    sampler_close(s);
+    ar_sampler_close(s);
 }
 
 static const char *const schemas[] = {
@@ -231,14 +231,14 @@ static const char *const schemas[] = {
 };
 
 static void check_schema(const writer *w, const char *source, uint64_t seed) {
-    grammar *g;
-    grammar_mask *m;
+    ar_grammar *g;
+    ar_grammar_mask *m;
     text written = {0};
     json_error_t je;
-    const grammar_mask_options o = {&w->eos, 1, w->n_vocab};
+    const ar_grammar_mask_options o = {&w->eos, 1, w->n_vocab};
     json_t *schema = json_loads(source, JSON_DECODE_ANY, &je);
-    assert_ok(json_schema_open(&g, "s", source, strlen(source), err));
-    assert_ok(grammar_mask_open(&m, g, w->tree, &o, err));
+    assert_ok(ar_grammar_from_schema(&g, "s", source, strlen(source), err));
+    assert_ok(ar_grammar_mask_open(&m, g, w->tree, &o, err));
     write_text(w, m, seed, &written);
     assert_int_equal(utf8_valid(written.data, written.size), written.size);
     json_t *v = json_loadb(written.data, written.size, JSON_DECODE_ANY, &je);
@@ -248,8 +248,8 @@ static void check_schema(const writer *w, const char *source, uint64_t seed) {
     json_decref(v);
     json_decref(schema);
     text_close(&written);
-    grammar_mask_close(m);
-    grammar_close(g);
+    ar_grammar_mask_close(m);
+    ar_grammar_close(g);
 }
 
 void test_json_random(void **state) {
@@ -261,7 +261,7 @@ void test_json_random(void **state) {
         char path[64];
         snprintf(path, sizeof path, "tokenizers/%s", vocabularies[v]);
         assert_ok(ar_tokenizer_open(&w.tok, test_golden(path), err));
-        assert_ok(token_tree_open(&w.tree, w.tok, err));
+        assert_ok(ar_token_tree_open(&w.tree, w.tok, err));
         w.n_vocab = ar_tokenizer_vocab(w.tok);
         w.eos = ar_tokenizer_eos(w.tok);
         w.logits = mem_new(double, w.n_vocab);
@@ -269,7 +269,7 @@ void test_json_random(void **state) {
             for (uint64_t seed = 0; seed < 4; seed++)
                 check_schema(&w, schemas[i], seed);
         mem_free(w.logits);
-        token_tree_close(w.tree);
+        ar_token_tree_close(w.tree);
         ar_tokenizer_close(w.tok);
     }
 }

@@ -17,9 +17,9 @@ static bool follows(grammar_run *r, const char *p) {
 
 static void check(const char *schema, const char *const *good,
                   const char *const *bad) {
-    grammar *g;
+    ar_grammar *g;
     grammar_run *r;
-    assert_ok(json_schema_open(&g, "s", schema, strlen(schema), err));
+    assert_ok(ar_grammar_from_schema(&g, "s", schema, strlen(schema), err));
     assert_ok(grammar_run_open(&r, g, err));
     for (; *good; good++)
         if (!follows(r, *good))
@@ -27,7 +27,7 @@ static void check(const char *schema, const char *const *good,
     for (; *bad; bad++)
         if (follows(r, *bad)) fail_msg("%s is accepted by %s", *bad, schema);
     grammar_run_close(r);
-    grammar_close(g);
+    ar_grammar_close(g);
 }
 
 #define TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -202,12 +202,12 @@ void test_json_schema_patterns(void **state) {
 /* Bounds against every number near them. */
 static void bounds(int low, int high) {
     char schema[128], word[32];
-    grammar *g;
+    ar_grammar *g;
     grammar_run *r;
     snprintf(schema, sizeof schema,
              "{\"type\": \"integer\", \"minimum\": %d, \"maximum\": %d}", low,
              high);
-    assert_ok(json_schema_open(&g, "s", schema, strlen(schema), err));
+    assert_ok(ar_grammar_from_schema(&g, "s", schema, strlen(schema), err));
     assert_ok(grammar_run_open(&r, g, err));
     for (int i = -1200; i <= 12000; i++) {
         snprintf(word, sizeof word, "%d", i);
@@ -217,7 +217,7 @@ static void bounds(int low, int high) {
         if (i >= 0) assert_false(follows(r, word));
     }
     grammar_run_close(r);
-    grammar_close(g);
+    ar_grammar_close(g);
 }
 
 void test_json_schema_integers(void **state) {
@@ -267,14 +267,14 @@ void test_json_schema_numbers(void **state) {
 /* Bounds with a fraction against numbers near them, as strtod reads both. */
 static void decimals(double low, double high, bool above, bool below) {
     char schema[160], word[32];
-    grammar *g;
+    ar_grammar *g;
     grammar_run *r;
     int n_in = 0;
     snprintf(schema, sizeof schema,
              "{\"type\": \"number\", \"%s\": %.10g, \"%s\": %.10g}",
              above ? "exclusiveMinimum" : "minimum", low,
              below ? "exclusiveMaximum" : "maximum", high);
-    assert_ok(json_schema_open(&g, "s", schema, strlen(schema), err));
+    assert_ok(ar_grammar_from_schema(&g, "s", schema, strlen(schema), err));
     assert_ok(grammar_run_open(&r, g, err));
     for (int i = -4000; i <= 4000; i++) {
         for (int places = 0; places < 5; places++) {
@@ -292,7 +292,7 @@ static void decimals(double low, double high, bool above, bool below) {
     }
     assert_true(n_in > 0);
     grammar_run_close(r);
-    grammar_close(g);
+    ar_grammar_close(g);
 }
 
 void test_json_schema_decimals(void **state) {
@@ -432,10 +432,10 @@ static const struct {
 void test_json_schema_bad(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        grammar *g;
+        ar_grammar *g;
         ar_error e = {0};
-        const ar_status s = json_schema_open(&g, "s", cases[i].schema,
-                                             strlen(cases[i].schema), &e);
+        const ar_status s = ar_grammar_from_schema(&g, "s", cases[i].schema,
+                                                   strlen(cases[i].schema), &e);
         if (s != cases[i].code || g || !strstr(e.message, cases[i].word))
             fail_msg("%s: %d \"%s\", wanted %d \"%s\"", cases[i].schema, s,
                      e.message, cases[i].code, cases[i].word);
@@ -446,7 +446,7 @@ void test_json_schema_bad(void **state) {
 void test_json_schema_large(void **state) {
     (void)state;
     text t = {0};
-    grammar *g;
+    ar_grammar *g;
     enum { N = 20000 };
     static const char *const lists[] = {"oneOf", "allOf"};
     for (int k = 0; k < 2; k++) {
@@ -457,8 +457,8 @@ void test_json_schema_large(void **state) {
                       i ? "," : "", i);
         text_adds(&t, "]}");
         ar_error e = {0};
-        assert_int_not_equal(json_schema_open(&g, "s", t.data, t.size, &e),
-                             AR_OK);
+        assert_int_not_equal(
+            ar_grammar_from_schema(&g, "s", t.data, t.size, &e), AR_OK);
         assert_true(e.message[0] != 0);
     }
     /* many values and many names are fine */
@@ -466,12 +466,12 @@ void test_json_schema_large(void **state) {
     text_adds(&t, "{\"enum\": [0");
     for (int i = 1; i < N; i++) text_addf(&t, ",%d", i);
     text_adds(&t, "]}");
-    assert_ok(json_schema_open(&g, "s", t.data, t.size, err));
+    assert_ok(ar_grammar_from_schema(&g, "s", t.data, t.size, err));
     grammar_run *r;
     assert_ok(grammar_run_open(&r, g, err));
     assert_true(follows(r, "19999") && !follows(r, "20000"));
     grammar_run_close(r);
-    grammar_close(g);
+    ar_grammar_close(g);
     text_clear(&t);
     text_adds(&t, "{\"allOf\": [{\"enum\": [0");
     for (int i = 1; i < N; i++) text_addf(&t, ",%d", i);
@@ -479,20 +479,20 @@ void test_json_schema_large(void **state) {
     for (int i = 1; i < N; i++) text_addf(&t, ",-%d", i);
     text_adds(&t, "]}]}");
     assert_fails(AR_RANGE, "too often",
-                 json_schema_open(&g, "s", t.data, t.size, err));
+                 ar_grammar_from_schema(&g, "s", t.data, t.size, err));
     text_clear(&t);
     text_adds(&t, "{\"required\": [\"q\"");
     for (int i = 1; i < 15000; i++) text_addf(&t, ",\"%d\"", i);
     text_adds(&t, "]}");
-    assert_ok(json_schema_open(&g, "s", t.data, t.size, err));
-    grammar_close(g);
+    assert_ok(ar_grammar_from_schema(&g, "s", t.data, t.size, err));
+    ar_grammar_close(g);
     /* deep */
     text_clear(&t);
     for (int i = 0; i < 100; i++) text_adds(&t, "{\"items\": ");
     text_adds(&t, "{}");
     for (int i = 0; i < 100; i++) text_adds(&t, "}");
     assert_fails(AR_RANGE, "64 deep",
-                 json_schema_open(&g, "s", t.data, t.size, err));
+                 ar_grammar_from_schema(&g, "s", t.data, t.size, err));
     text_close(&t);
 }
 
@@ -508,14 +508,14 @@ void test_json_schema_damaged(void **state) {
     char source[sizeof whole];
     for (size_t i = 0; i + 1 < sizeof whole; i++) {
         for (uint64_t k = 0; k < 6; k++) {
-            grammar *g;
+            ar_grammar *g;
             ar_error e = {0};
             memcpy(source, whole, sizeof whole);
             if (k) source[i] = (char)rng_bits(9, i, k);
             const size_t n = k ? sizeof whole - 1 : i;
-            if (json_schema_open(&g, "s", source, n, &e) != AR_OK)
+            if (ar_grammar_from_schema(&g, "s", source, n, &e) != AR_OK)
                 assert_true(e.message[0] != 0 && !g);
-            grammar_close(g);
+            ar_grammar_close(g);
         }
     }
 }
@@ -529,13 +529,13 @@ void test_json_schema_nomem(void **state) {
         "\"b\": {\"prefixItems\": [{}], \"minItems\": 1}, \"c\": {\"pattern\": "
         "\"^a+$\", \"maxLength\": 3}}, \"additionalProperties\": true}";
     for (int64_t n = 1;; n++) {
-        grammar *g;
+        ar_grammar *g;
         ar_error e = {0};
         mem_fail_at(n, 1);
         const ar_status s =
-            json_schema_open(&g, "s", source, strlen(source), &e);
+            ar_grammar_from_schema(&g, "s", source, strlen(source), &e);
         mem_fail_at(0, 0);
-        grammar_close(g);
+        ar_grammar_close(g);
         if (s == AR_OK) break;
         assert_int_equal(s, AR_NOMEM);
         assert_null(g);

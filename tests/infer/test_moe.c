@@ -7,43 +7,43 @@
 
 enum { V = 160, MOST = 256 };
 
-static void check_text(const model *m, const json_t *io, const char *where,
+static void check_text(const ar_model *m, const json_t *io, const char *where,
                        double tolerance) {
-    engine *e;
-    engine_options o = engine_options_default();
+    ar_engine *e;
+    ar_engine_options o = ar_engine_options_default();
     o.device = where;
     o.exact = true;
-    assert_ok(engine_open(&e, m, &o, err));
+    assert_ok(ar_engine_open(&e, m, &o, err));
     const json_t *prompts = json_object_get(io, "prompts");
     for (size_t k = 0; k < json_array_size(prompts); k++) {
         int32_t ids[MOST];
         double y[V];
-        session *s;
+        ar_session *s;
         const int64_t n = golden_ids(json_array_get(prompts, k), ids, MOST);
-        assert_ok(session_open(&s, e, err));
-        assert_ok(session_feed(s, ids, n, false, y, err));
+        assert_ok(ar_session_open(&s, e, err));
+        assert_ok(ar_session_feed(s, ids, n, false, y, err));
         golden_compare(json_array_get(json_object_get(io, "last_logits"), k), y,
                        tolerance);
-        session_close(s);
+        ar_session_close(s);
     }
-    engine_close(e);
+    ar_engine_close(e);
 }
 
-static void check_memory(const model *m, size_t most) {
-    engine *e;
-    engine_memory use;
-    assert_ok(engine_open(&e, m, NULL, err));
-    engine_memory_use(e, &use);
+static void check_memory(const ar_model *m, size_t most) {
+    ar_engine *e;
+    ar_engine_memory use;
+    assert_ok(ar_engine_open(&e, m, NULL, err));
+    ar_engine_memory_use(e, &use);
     assert_true(use.weights < most);
-    engine_close(e);
+    ar_engine_close(e);
 }
 
 /* MXFP4 in two tensors becomes blocks of its own bits: 17 bytes for 32. */
 void test_moe_blocks(void **state) {
     (void)state;
-    model *m;
+    ar_model *m;
     json_t *io = golden_json(golden_model("gpt_oss_mxfp4", "io.json"));
-    assert_ok(model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
     check_text(m, io, "reference-f64", 1e-8);
     check_text(m, io, "reference", 5e-4);
     check_text(m, io, "cpu", 5e-4);
@@ -55,7 +55,7 @@ void test_moe_blocks(void **state) {
     }
     assert_true(packed > 0);
     check_memory(m, (size_t)(packed + vectors) + 64u * (unsigned)m->params.n);
-    model_close(m);
+    ar_model_close(m);
     json_decref(io);
 }
 
@@ -63,30 +63,30 @@ static const int32_t text[] = {3, 14, 15, 92, 65, 35, 8, 9, 79};
 enum { N_TEXT = sizeof text / sizeof *text };
 
 /* y [N_TEXT, n_vocab] */
-static void all_logits(const model *m, const char *where, bool exact,
+static void all_logits(const ar_model *m, const char *where, bool exact,
                        double *y) {
-    engine *e;
-    session *s;
-    engine_options o = engine_options_default();
+    ar_engine *e;
+    ar_session *s;
+    ar_engine_options o = ar_engine_options_default();
     o.device = where;
     o.exact = exact;
-    assert_ok(engine_open(&e, m, &o, err));
-    assert_ok(session_open(&s, e, err));
-    assert_ok(session_feed(s, text, N_TEXT, true, y, err));
-    session_close(s);
-    engine_close(e);
+    assert_ok(ar_engine_open(&e, m, &o, err));
+    assert_ok(ar_session_open(&s, e, err));
+    assert_ok(ar_session_feed(s, text, N_TEXT, true, y, err));
+    ar_session_close(s);
+    ar_engine_close(e);
 }
 
 /* Experts in blocks, in a GGUF file: those of folders are exact. */
-static model *open_blocks(void) {
+static ar_model *open_blocks(void) {
     char file[600];
-    model *m, *g;
+    ar_model *m, *g;
     const export_options as_they_are = {0};
     snprintf(file, sizeof file, "%s/blocks.gguf", test_folder());
-    assert_ok(model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
     assert_ok(export_gguf(m, file, &as_they_are, err));
-    model_close(m);
-    assert_ok(model_open(&g, file, err));
+    ar_model_close(m);
+    assert_ok(ar_model_open(&g, file, err));
     return g;
 }
 
@@ -95,7 +95,7 @@ static model *open_blocks(void) {
 void test_moe_act8(void **state) {
     (void)state;
     static double exact[N_TEXT * V], y[N_TEXT * V], z[N_TEXT * V];
-    model *m;
+    ar_model *m;
     m = open_blocks();
     const int n = (int)m->config.n_vocab * N_TEXT;
     assert_true(n <= N_TEXT * V);
@@ -114,7 +114,7 @@ void test_moe_act8(void **state) {
     assert_true(devices < 0.2 * worst);
     all_logits(m, "reference-f64", false, z);
     for (int i = 0; i < n; i++) assert_true(fabs(z[i] - exact[i]) < 5e-4);
-    model_close(m);
+    ar_model_close(m);
 }
 
 /* A text alone and at once, and a token at a time beside others, have the same
@@ -123,16 +123,16 @@ void test_moe_act8_batch(void **state) {
     (void)state;
     enum { S = 4 };
     static double whole[N_TEXT * V], y[S * V];
-    model *m;
-    engine *e;
-    session *s[S];
+    ar_model *m;
+    ar_engine *e;
+    ar_session *s[S];
     m = open_blocks();
     const int64_t n = m->config.n_vocab;
     all_logits(m, "cpu", false, whole);
-    assert_ok(engine_open(&e, m, NULL, err));
+    assert_ok(ar_engine_open(&e, m, NULL, err));
     for (int i = 0; i < S; i++) {
-        assert_ok(session_open(&s[i], e, err));
-        if (i) assert_ok(session_feed(s[i], text, i, false, NULL, err));
+        assert_ok(ar_session_open(&s[i], e, err));
+        if (i) assert_ok(ar_session_feed(s[i], text, i, false, NULL, err));
     }
     for (int step = 0; step + S <= N_TEXT; step++) {
         assert_ok(step_tokens(e, s, text + step, S, n, y, err));
@@ -140,28 +140,28 @@ void test_moe_act8_batch(void **state) {
             assert_memory_equal(y + i * n, whole + (i + step) * n,
                                 (size_t)n * sizeof *y);
     }
-    for (int i = 0; i < S; i++) session_close(s[i]);
-    engine_close(e);
-    model_close(m);
+    for (int i = 0; i < S; i++) ar_session_close(s[i]);
+    ar_engine_close(e);
+    ar_model_close(m);
 }
 
 /* The same in a GGUF file, where gate and up are two stacks. */
 void test_moe_blocks_gguf(void **state) {
     (void)state;
     char file[600];
-    model *m, *g;
+    ar_model *m, *g;
     const export_options as_they_are = {0};
     json_t *io = golden_json(golden_model("gpt_oss_mxfp4", "io.json"));
     snprintf(file, sizeof file, "%s/m.gguf", test_folder());
-    assert_ok(model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
     assert_ok(export_gguf(m, file, &as_they_are, err));
-    assert_ok(model_open(&g, file, err));
+    assert_ok(ar_model_open(&g, file, err));
     const tensor_view *t = weights_find(g->files, "blk.0.ffn_up_exps.weight");
     assert_true(t && t->type == AR_MXFP4);
     check_text(g, io, "reference-f64", 1e-6); /* f32 in the metadata */
     check_text(g, io, "cpu", 5e-4);
-    model_close(g);
-    model_close(m);
+    ar_model_close(g);
+    ar_model_close(m);
     json_decref(io);
 }
 
@@ -169,17 +169,17 @@ void test_moe_blocks_gguf(void **state) {
 void test_moe_unpacked(void **state) {
     (void)state;
     char folder[600];
-    model *m, *f;
+    ar_model *m, *f;
     const export_options as_they_are = {0};
     json_t *io = golden_json(golden_model("gpt_oss_mxfp4", "io.json"));
     snprintf(folder, sizeof folder, "%s/m", test_folder());
-    assert_ok(model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
     assert_ok(export_folder(m, folder, &as_they_are, err));
-    assert_ok(model_open(&f, folder, err));
+    assert_ok(ar_model_open(&f, folder, err));
     assert_true(f->config.experts_turned);
     check_text(f, io, "reference-f64", 1e-8);
-    model_close(f);
-    model_close(m);
+    ar_model_close(f);
+    ar_model_close(m);
     json_decref(io);
 }
 
@@ -203,7 +203,7 @@ static void declare(gguf_writer *w, const tensor_view *t) {
         gguf_declare(w, name, t->type, &one);
 }
 
-static void write_older(const model *m, const char *path) {
+static void write_older(const ar_model *m, const char *path) {
     gguf_writer *w;
     const gguf *g = weights_gguf(m->files);
     assert_ok(gguf_create(&w, path, err));
@@ -221,26 +221,26 @@ static void write_older(const model *m, const char *path) {
 void test_moe_older_gguf(void **state) {
     (void)state;
     char file[600], older[640];
-    model *m, *g;
+    ar_model *m, *g;
     const export_options as_they_are = {0};
     json_t *io = golden_json(golden_model("mixtral", "io.json"));
     snprintf(file, sizeof file, "%s/m.gguf", test_folder());
     snprintf(older, sizeof older, "%s.older", file);
-    assert_ok(model_open(&m, golden_model("mixtral", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("mixtral", ""), err));
     assert_ok(export_gguf(m, file, &as_they_are, err));
-    model_close(m);
-    assert_ok(model_open(&g, file, err));
+    ar_model_close(m);
+    assert_ok(ar_model_open(&g, file, err));
     write_older(g, older);
-    model_close(g);
-    assert_ok(model_open(&g, older, err));
+    ar_model_close(g);
+    assert_ok(ar_model_open(&g, older, err));
     assert_non_null(weights_find(g->files, "blk.1.ffn_down.3.weight"));
     check_text(g, io, "cpu", 5e-4);
-    model_close(g);
+    ar_model_close(g);
     json_decref(io);
 }
 
 /* Files count layers for guessing ahead, which no one here needs. */
-static void write_ahead(const model *m, const char *path) {
+static void write_ahead(const ar_model *m, const char *path) {
     gguf_writer *w;
     const gguf *g = weights_gguf(m->files);
     const char *const count = "glm4moe.block_count";
@@ -271,20 +271,20 @@ static void write_ahead(const model *m, const char *path) {
 void test_moe_ahead_gguf(void **state) {
     (void)state;
     char file[600], longer[640];
-    model *m, *g;
+    ar_model *m, *g;
     const export_options as_they_are = {0};
     json_t *io = golden_json(golden_model("glm4_moe", "io.json"));
     snprintf(file, sizeof file, "%s/m.gguf", test_folder());
     snprintf(longer, sizeof longer, "%s.longer", file);
-    assert_ok(model_open(&m, golden_model("glm4_moe", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("glm4_moe", ""), err));
     assert_ok(export_gguf(m, file, &as_they_are, err));
-    model_close(m);
-    assert_ok(model_open(&g, file, err));
+    ar_model_close(m);
+    assert_ok(ar_model_open(&g, file, err));
     write_ahead(g, longer);
-    model_close(g);
-    assert_ok(model_open(&g, longer, err));
+    ar_model_close(g);
+    assert_ok(ar_model_open(&g, longer, err));
     assert_int_equal(g->config.n_layers, 3);
     check_text(g, io, "cpu", 5e-4);
-    model_close(g);
+    ar_model_close(g);
     json_decref(io);
 }

@@ -14,22 +14,22 @@ static const char *const names[] = {"mamba2", "mamba2_limits",
 enum { N_NAMES = sizeof names / sizeof *names };
 
 typedef struct fixture {
-    model *m;
-    engine *e;
+    ar_model *m;
+    ar_engine *e;
 } fixture;
 
-static void open_engine(fixture *f, const char *path, engine_options o) {
-    assert_ok(model_open(&f->m, path, err));
-    assert_ok(engine_open(&f->e, f->m, &o, err));
+static void open_engine(fixture *f, const char *path, ar_engine_options o) {
+    assert_ok(ar_model_open(&f->m, path, err));
+    assert_ok(ar_engine_open(&f->e, f->m, &o, err));
 }
 
 static void close_engine(fixture *f) {
-    engine_close(f->e);
-    model_close(f->m);
+    ar_engine_close(f->e);
+    ar_model_close(f->m);
 }
 
-static engine_options on(const char *where, int64_t snapshots) {
-    engine_options o = engine_options_default();
+static ar_engine_options on(const char *where, int64_t snapshots) {
+    ar_engine_options o = ar_engine_options_default();
     o.device = where;
     o.max_tokens = 2048;
     o.max_sessions = 6;
@@ -43,15 +43,15 @@ static void some_ids(int32_t *ids, int64_t n, int seed) {
 }
 
 /* Logits [n, V] of a text fed in pieces of `piece`. */
-static void feed_in_pieces(engine *e, const int32_t *ids, int64_t n,
+static void feed_in_pieces(ar_engine *e, const int32_t *ids, int64_t n,
                            int64_t piece, double *y) {
-    session *s;
-    assert_ok(session_open(&s, e, err));
+    ar_session *s;
+    assert_ok(ar_session_open(&s, e, err));
     for (int64_t i = 0; i < n; i += piece) {
         const int64_t m = n - i < piece ? n - i : piece;
-        assert_ok(session_feed(s, ids + i, m, true, y + i * V, err));
+        assert_ok(ar_session_feed(s, ids + i, m, true, y + i * V, err));
     }
-    session_close(s);
+    ar_session_close(s);
 }
 
 void test_recurrent_pieces(void **state) {
@@ -77,15 +77,15 @@ void test_recurrent_pieces(void **state) {
 static void check_batch(const char *name) {
     enum { S = 5, N = 20 };
     fixture f;
-    session *s[S];
+    ar_session *s[S];
     int32_t ids[S][N], next[S];
     static double alone[S][N * V], y[S * V];
     open_engine(&f, golden_model(name, ""), on("cpu", 1));
     for (int i = 0; i < S; i++) {
         some_ids(ids[i], N, i + 2);
         feed_in_pieces(f.e, ids[i], N, N, alone[i]);
-        assert_ok(session_open(&s[i], f.e, err));
-        if (i) assert_ok(session_feed(s[i], ids[i], i, false, NULL, err));
+        assert_ok(ar_session_open(&s[i], f.e, err));
+        if (i) assert_ok(ar_session_feed(s[i], ids[i], i, false, NULL, err));
     }
     for (int step = 0; step < N - S; step++) {
         for (int i = 0; i < S; i++) next[i] = ids[i][i + step];
@@ -94,7 +94,7 @@ static void check_batch(const char *name) {
             assert_memory_equal(y + i * V, alone[i] + (i + step) * V,
                                 V * sizeof *y);
     }
-    for (int i = 0; i < S; i++) session_close(s[i]);
+    for (int i = 0; i < S; i++) ar_session_close(s[i]);
     close_engine(&f);
 }
 
@@ -106,7 +106,7 @@ void test_recurrent_batch(void **state) {
 /* Some text, and what a session that never went further says of its end. */
 typedef struct walk {
     fixture f;
-    session *s, *other;
+    ar_session *s, *other;
     int32_t ids[MOST];
     int64_t n;
     uint64_t draws;
@@ -118,10 +118,10 @@ static int64_t draw(walk *w, int64_t most) {
 
 static void compare_end(walk *w, const double *y) {
     double want[V];
-    session *fresh;
-    assert_ok(session_open(&fresh, w->f.e, err));
-    assert_ok(session_feed(fresh, w->ids, w->n, false, want, err));
-    session_close(fresh);
+    ar_session *fresh;
+    assert_ok(ar_session_open(&fresh, w->f.e, err));
+    assert_ok(ar_session_feed(fresh, w->ids, w->n, false, want, err));
+    ar_session_close(fresh);
     assert_memory_equal(y, want, sizeof want);
 }
 
@@ -131,18 +131,18 @@ static void one_leg(walk *w) {
     const bool far = draw(w, 4) == 0;
     const int64_t back = draw(w, far ? w->n + 1 : 20);
     w->n = back < w->n ? w->n - back : 0;
-    session_rewind(w->s, w->n);
-    assert_int_equal(session_length(w->s), w->n);
+    ar_session_rewind(w->s, w->n);
+    assert_int_equal(ar_session_length(w->s), w->n);
     int64_t more = 1 + draw(w, far ? 120 : 30);
     if (more > MOST - w->n) more = MOST - w->n;
     for (int64_t i = 0; i < more; i++) w->ids[w->n + i] = (int32_t)draw(w, V);
     if (draw(w, 2) && more > 0) {
-        assert_ok(session_feed(w->s, w->ids + w->n, more, false, y, err));
+        assert_ok(ar_session_feed(w->s, w->ids + w->n, more, false, y, err));
         w->n += more;
         compare_end(w, y);
         return;
     }
-    session *both[] = {w->other, w->s};
+    ar_session *both[] = {w->other, w->s};
     for (int64_t i = 0; i < more && i < 9; i++) {
         const int32_t next[] = {(int32_t)draw(w, V), w->ids[w->n]};
         assert_ok(step_tokens(w->f.e, both, next, 2, V, y, err));
@@ -154,14 +154,14 @@ static void one_leg(walk *w) {
 static void check_walk(const char *name, int64_t snapshots) {
     walk w = {.draws = (uint64_t)snapshots * 1000};
     open_engine(&w.f, golden_model(name, ""), on("cpu", snapshots));
-    assert_ok(session_open(&w.other, w.f.e, err));
-    assert_ok(session_open(&w.s, w.f.e, err));
+    assert_ok(ar_session_open(&w.other, w.f.e, err));
+    assert_ok(ar_session_open(&w.s, w.f.e, err));
     for (int leg = 0; leg < 25; leg++) {
-        if (session_length(w.other) > 200) session_rewind(w.other, 100);
+        if (ar_session_length(w.other) > 200) ar_session_rewind(w.other, 100);
         one_leg(&w);
     }
-    session_close(w.s);
-    session_close(w.other);
+    ar_session_close(w.s);
+    ar_session_close(w.other);
     close_engine(&w.f);
 }
 
@@ -200,13 +200,13 @@ static void check_gguf(const char *name, const char *where, double tolerance) {
     for (size_t k = 0; k < json_array_size(prompts); k++) {
         int32_t ids[MOST];
         double y[V];
-        session *s;
+        ar_session *s;
         const int64_t n = golden_ids(json_array_get(prompts, k), ids, MOST);
-        assert_ok(session_open(&s, f.e, err));
-        assert_ok(session_feed(s, ids, n, false, y, err));
+        assert_ok(ar_session_open(&s, f.e, err));
+        assert_ok(ar_session_feed(s, ids, n, false, y, err));
         golden_compare(json_array_get(json_object_get(io, "last_logits"), k), y,
                        tolerance);
-        session_close(s);
+        ar_session_close(s);
     }
     json_decref(io);
     close_engine(&f);
@@ -222,17 +222,17 @@ void test_recurrent_gguf(void **state) {
 }
 
 /* Once open nothing is taken, not even to go back. */
-static void use_without_memory(engine *e) {
+static void use_without_memory(ar_engine *e) {
     int32_t ids[100];
     double y[V];
-    session *s;
+    ar_session *s;
     some_ids(ids, 100, 3);
     mem_fail_at(1, 1);
-    const ar_status open = session_open(&s, e, NULL);
-    const ar_status fed = session_feed(s, ids, 100, false, y, NULL);
-    session_rewind(s, 70);
-    const ar_status again = session_feed(s, ids, 9, false, y, NULL);
-    session_close(s);
+    const ar_status open = ar_session_open(&s, e, NULL);
+    const ar_status fed = ar_session_feed(s, ids, 100, false, y, NULL);
+    ar_session_rewind(s, 70);
+    const ar_status again = ar_session_feed(s, ids, 9, false, y, NULL);
+    ar_session_close(s);
     mem_fail_at(0, 0);
     assert_int_equal(open, AR_OK);
     assert_int_equal(fed, AR_OK);
@@ -242,22 +242,22 @@ static void use_without_memory(engine *e) {
 /* Whatever allocation fails, opening says so. */
 void test_recurrent_nomem(void **state) {
     (void)state;
-    model *m;
-    engine *e = NULL;
+    ar_model *m;
+    ar_engine *e = NULL;
     int64_t n = 1;
-    const engine_options o = on("cpu", 2);
-    assert_ok(model_open(&m, golden_model("qwen3_next_dense", ""), err));
+    const ar_engine_options o = on("cpu", 2);
+    assert_ok(ar_model_open(&m, golden_model("qwen3_next_dense", ""), err));
     for (; !e; n += n < 60 ? 1 : 97) {
         ar_error err = {0};
         mem_fail_at(n, 1);
-        const ar_status status = engine_open(&e, m, &o, &err);
+        const ar_status status = ar_engine_open(&e, m, &o, &err);
         mem_fail_at(0, 0);
         assert_int_equal(status, e ? AR_OK : AR_NOMEM);
     }
     assert_true(n > 60);
     use_without_memory(e);
-    engine_close(e);
-    model_close(m);
+    ar_engine_close(e);
+    ar_model_close(m);
 }
 
 /* Forks, texts with the same beginning, and files: the states go along, or
@@ -265,34 +265,34 @@ void test_recurrent_nomem(void **state) {
 static void check_shared(const char *name) {
     enum { N = 150, MORE = 20 };
     fixture f;
-    session *a, *b;
+    ar_session *a, *b;
     int32_t ids[N + MORE];
     double want[V], y[V];
     char path[600];
     some_ids(ids, N + MORE, 9);
     snprintf(path, sizeof path, "%s/%s.session", test_folder(), name);
     open_engine(&f, golden_model(name, ""), on("cpu", 2));
-    assert_ok(session_open(&a, f.e, err));
-    assert_ok(session_feed(a, ids, N, false, NULL, err));
-    assert_ok(session_save(a, path, err));
-    assert_ok(session_fork(&b, a, err));
-    assert_ok(session_feed(a, ids + N, MORE, false, want, err));
-    assert_ok(session_feed(b, ids + N, MORE, false, y, err));
+    assert_ok(ar_session_open(&a, f.e, err));
+    assert_ok(ar_session_feed(a, ids, N, false, NULL, err));
+    assert_ok(ar_session_save(a, path, err));
+    assert_ok(ar_session_fork(&b, a, err));
+    assert_ok(ar_session_feed(a, ids + N, MORE, false, want, err));
+    assert_ok(ar_session_feed(b, ids + N, MORE, false, y, err));
     assert_memory_equal(y, want, sizeof y);
-    session_close(b);
-    assert_ok(session_load(&b, f.e, path, err));
-    assert_int_equal(session_length(b), N);
-    assert_ok(session_feed(b, ids + N, MORE, false, y, err));
+    ar_session_close(b);
+    assert_ok(ar_session_load(&b, f.e, path, err));
+    assert_int_equal(ar_session_length(b), N);
+    assert_ok(ar_session_feed(b, ids + N, MORE, false, y, err));
     assert_memory_equal(y, want, sizeof y);
-    session_rewind(b, 100);
-    assert_ok(session_sync(b, ids, N + MORE, NULL, y, err));
+    ar_session_rewind(b, 100);
+    assert_ok(ar_session_sync(b, ids, N + MORE, NULL, y, err));
     assert_memory_equal(y, want, sizeof y);
-    session_close(b);
-    assert_ok(session_open(&b, f.e, err));
-    assert_ok(session_sync(b, ids, N + MORE, NULL, y, err));
+    ar_session_close(b);
+    assert_ok(ar_session_open(&b, f.e, err));
+    assert_ok(ar_session_sync(b, ids, N + MORE, NULL, y, err));
     assert_memory_equal(y, want, sizeof y);
-    session_close(b);
-    session_close(a);
+    ar_session_close(b);
+    ar_session_close(a);
     close_engine(&f);
 }
 

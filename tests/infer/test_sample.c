@@ -9,18 +9,18 @@ static void set_double(double *field, double x) { *field = x; }
 static void set_int64_t(int64_t *field, double x) { *field = (int64_t)x; }
 
 /* Recorded keys are the fields, some with "_penalty" behind. */
-static void set_option(sample_options *o, const char *key, double x) {
+static void set_option(ar_sample_options *o, const char *key, double x) {
     const char *end = strstr(key, "_penalty");
     const size_t n = end ? (size_t)(end - key) : strlen(key);
-#define SAMPLER(...)
-#define OPTION(type, field, ...)                                               \
+#define AR_SAMPLER(...)
+#define AR_OPTION(type, field, ...)                                            \
     if (strlen(#field) == n && !memcmp(#field, key, n)) {                      \
         set_##type(&o->field, x);                                              \
         return;                                                                \
     }
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
     fail_msg("the golden file has an option \"%s\"", key);
 }
 
@@ -35,17 +35,17 @@ static void check_vector(const json_t *vector) {
     for (size_t k = 0; k < V; k++)
         logits[k] = json_number_value(json_array_get(list, k));
     json_array_foreach(json_object_get(vector, "results"), i, result) {
-        sample_options o = sample_options_default();
+        ar_sample_options o = ar_sample_options_default();
         const char *key;
         json_t *x;
         json_object_foreach(json_object_get(result, "params"), key, x)
             set_option(&o, key, json_number_value(x));
-        sampler *s;
-        assert_ok(sampler_open(&s, &o, V, HISTORY, err));
-        const sample_input in = {logits, history, n, n};
-        assert_ok(sampler_probs(s, &in, probs, err));
+        ar_sampler *s;
+        assert_ok(ar_sampler_open(&s, &o, V, HISTORY, err));
+        const ar_sample_input in = {logits, history, n, n};
+        assert_ok(ar_sampler_probs(s, &in, probs, err));
         golden_compare(json_object_get(result, "probs"), probs, 1e-10);
-        sampler_close(s);
+        ar_sampler_close(s);
     }
 }
 
@@ -61,20 +61,20 @@ void test_sample_golden(void **state) {
     json_decref(all);
 }
 
-static int32_t next(const sample_options *o, const double *logits, int64_t v,
+static int32_t next(const ar_sample_options *o, const double *logits, int64_t v,
                     const int32_t *history, int64_t n, int64_t position) {
-    sampler *s;
+    ar_sampler *s;
     int32_t id = -1;
-    const sample_input in = {logits, history, n, position};
-    assert_ok(sampler_open(&s, o, v, n, err));
-    assert_ok(sampler_next(s, &in, &id, err));
-    sampler_close(s);
+    const ar_sample_input in = {logits, history, n, position};
+    assert_ok(ar_sampler_open(&s, o, v, n, err));
+    assert_ok(ar_sampler_next(s, &in, &id, err));
+    ar_sampler_close(s);
     return id;
 }
 
 void test_sample_greedy(void **state) {
     (void)state;
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     o.temperature = 0;
     /* Ties go to the lowest id. */
     const double a[4] = {1, 3, 3, 2}, b[4] = {1, 3, 2.9, 2}, one[1] = {-7};
@@ -85,7 +85,7 @@ void test_sample_greedy(void **state) {
     assert_int_equal(next(&o, b, 4, history, 4, 0), 2);
     /* A vocabulary of one token, with everything on. */
     assert_int_equal(next(&o, one, 1, history, 4, 0), 0);
-    o = sample_options_default();
+    o = ar_sample_options_default();
     o.top_k = 1;
     o.top_p = o.typical_p = 0;
     o.min_p = o.xtc_probability = 1;
@@ -96,11 +96,11 @@ void test_sample_greedy(void **state) {
 void test_sample_draws(void **state) {
     (void)state;
     /* Draws depend on seed and position alone, and follow the logits. */
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     o.seed = 5;
     int counts[3] = {0}, differ = 0;
     const double l[3] = {log(0.2), log(0.5), log(0.3)};
-    sample_options other = o;
+    ar_sample_options other = o;
     other.seed = 6;
     for (int i = 0; i < 4000; i++) {
         const int32_t t = next(&o, l, 3, NULL, 0, i);
@@ -113,26 +113,26 @@ void test_sample_draws(void **state) {
     assert_true(differ > 1000);
 }
 
-static void refuse(const sample_options *o, const double *logits, int64_t v,
+static void refuse(const ar_sample_options *o, const double *logits, int64_t v,
                    const char *word) {
-    sampler *s;
+    ar_sampler *s;
     int32_t id = -5;
-    const sample_input in = {logits, NULL, 0, 0};
-    assert_ok(sampler_open(&s, o, v, 0, err));
-    const double mu = sampler_state(s).mu;
-    assert_fails(AR_RANGE, word, sampler_next(s, &in, &id, err));
+    const ar_sample_input in = {logits, NULL, 0, 0};
+    assert_ok(ar_sampler_open(&s, o, v, 0, err));
+    const double mu = ar_sampler_state(s).mu;
+    assert_fails(AR_RANGE, word, ar_sampler_next(s, &in, &id, err));
     assert_int_equal(id, -5);
-    assert_true(sampler_state(s).mu == mu);
+    assert_true(ar_sampler_state(s).mu == mu);
     /* The next call is none the worse. */
     const double good[2] = {0, 1};
-    const sample_input again = {good, NULL, 0, 0};
-    if (v == 2 && !o->n_bias) assert_ok(sampler_next(s, &again, &id, err));
-    sampler_close(s);
+    const ar_sample_input again = {good, NULL, 0, 0};
+    if (v == 2 && !o->n_bias) assert_ok(ar_sampler_next(s, &again, &id, err));
+    ar_sampler_close(s);
 }
 
 void test_sample_bad(void **state) {
     (void)state;
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     o.mirostat = 2;
     const double nan[2] = {1, NAN}, none[2] = {-INFINITY, -INFINITY},
                  inf[2] = {INFINITY, 0}, all[2] = {1, 2},
@@ -141,7 +141,7 @@ void test_sample_bad(void **state) {
     refuse(&o, none, 2, "every logit is -inf");
     refuse(&o, inf, 2, "token 0 is inf");
     assert_int_equal(next(&o, one, 3, NULL, 0, 9), 1);
-    const sample_bias forbid[] = {{0, -INFINITY}, {1, -INFINITY}};
+    const ar_sample_bias forbid[] = {{0, -INFINITY}, {1, -INFINITY}};
     o.bias = forbid;
     o.n_bias = 2;
     refuse(&o, all, 2, "logit_bias leaves no token");
@@ -149,98 +149,98 @@ void test_sample_bad(void **state) {
 
 void test_sample_ranges(void **state) {
     (void)state;
-    sample_options o;
-#define SAMPLER(...)
-#define OPTION(type, field, flag, off, usual, low, high, ...)                  \
-    o = sample_options_default();                                              \
-    assert_ok(sample_check(&o, err));                                          \
+    ar_sample_options o;
+#define AR_SAMPLER(...)
+#define AR_OPTION(type, field, flag, off, usual, low, high, ...)               \
+    o = ar_sample_options_default();                                           \
+    assert_ok(ar_sample_check(&o, err));                                       \
     o.field = (type)(usual);                                                   \
-    assert_ok(sample_check(&o, err));                                          \
+    assert_ok(ar_sample_check(&o, err));                                       \
     o.field = (type)(high) + 1;                                                \
-    assert_fails(AR_RANGE, flag, sample_check(&o, err));                       \
+    assert_fails(AR_RANGE, flag, ar_sample_check(&o, err));                    \
     o.field = (type)(low)-1;                                                   \
-    assert_fails(AR_RANGE, flag, sample_check(&o, err));
-#include "infer/samplers.def"
-#undef SAMPLER
-#undef OPTION
-    o = sample_options_default();
+    assert_fails(AR_RANGE, flag, ar_sample_check(&o, err));
+#include "arcane/samplers.def"
+#undef AR_SAMPLER
+#undef AR_OPTION
+    o = ar_sample_options_default();
     o.top_p = NAN;
-    assert_fails(AR_RANGE, "top-p", sample_check(&o, err));
-    o = sample_options_default();
+    assert_fails(AR_RANGE, "top-p", ar_sample_check(&o, err));
+    o = ar_sample_options_default();
     o.n_bias = 1;
-    o.bias = &(sample_bias){3, NAN};
-    assert_fails(AR_RANGE, "token 3", sample_check(&o, err));
-    o.bias = &(sample_bias){3, INFINITY};
-    assert_fails(AR_RANGE, "token 3", sample_check(&o, err));
-    sampler *s;
-    o.bias = &(sample_bias){3, 1};
-    assert_fails(AR_RANGE, "no token 3", sampler_open(&s, &o, 3, 0, err));
+    o.bias = &(ar_sample_bias){3, NAN};
+    assert_fails(AR_RANGE, "token 3", ar_sample_check(&o, err));
+    o.bias = &(ar_sample_bias){3, INFINITY};
+    assert_fails(AR_RANGE, "token 3", ar_sample_check(&o, err));
+    ar_sampler *s;
+    o.bias = &(ar_sample_bias){3, 1};
+    assert_fails(AR_RANGE, "no token 3", ar_sampler_open(&s, &o, 3, 0, err));
     o.n_bias = 0;
     o.n_dry_breakers = 1;
     o.dry_breakers = &(int32_t){-1};
-    assert_fails(AR_RANGE, "no token -1", sampler_open(&s, &o, 3, 0, err));
+    assert_fails(AR_RANGE, "no token -1", ar_sampler_open(&s, &o, 3, 0, err));
     assert_null(s);
 }
 
 void test_sample_order(void **state) {
     (void)state;
-    sample_options o = sample_options_default();
-    assert_ok(sample_order(&o, "top_p,temperature", err));
+    ar_sample_options o = ar_sample_options_default();
+    assert_ok(ar_sample_order(&o, "top_p,temperature", err));
     assert_int_equal(o.n_order, 2);
-    assert_int_equal(o.order[0], SAMPLER_TOP_P);
-    assert_int_equal(o.order[1], SAMPLER_TEMPERATURE);
+    assert_int_equal(o.order[0], AR_SAMPLER_TOP_P);
+    assert_int_equal(o.order[1], AR_SAMPLER_TEMPERATURE);
     /* Probabilities 1/2, 1/4, 1/4: cut first, 0.4 keeps one; flattened by
      * the temperature first (0.4142, 0.2929, 0.2929), 0.45 needs two. */
     const double l[3] = {log(0.5), log(0.25), log(0.25)};
     double probs[3];
-    const sample_input in = {l, NULL, 0, 0};
-    sampler *s;
+    const ar_sample_input in = {l, NULL, 0, 0};
+    ar_sampler *s;
     o.temperature = 2;
     o.top_p = 0.45;
     o.top_k = 1; /* not in the order: off */
-    assert_ok(sampler_open(&s, &o, 3, 0, err));
-    assert_ok(sampler_probs(s, &in, probs, err));
+    assert_ok(ar_sampler_open(&s, &o, 3, 0, err));
+    assert_ok(ar_sampler_probs(s, &in, probs, err));
     assert_near(probs[0], 1, 0);
-    sampler_close(s);
-    assert_ok(sample_order(&o, "temperature top_p", err));
-    assert_ok(sampler_open(&s, &o, 3, 0, err));
-    assert_ok(sampler_probs(s, &in, probs, err));
+    ar_sampler_close(s);
+    assert_ok(ar_sample_order(&o, "temperature top_p", err));
+    assert_ok(ar_sampler_open(&s, &o, 3, 0, err));
+    assert_ok(ar_sampler_probs(s, &in, probs, err));
     assert_near(probs[0], sqrt(2) / (sqrt(2) + 1), 1e-12);
     assert_near(probs[2], 0, 0);
-    sampler_close(s);
-    assert_fails(AR_RANGE, "\"top\"", sample_order(&o, "top,xtc", err));
-    assert_fails(AR_RANGE, "twice", sample_order(&o, "xtc,xtc", err));
+    ar_sampler_close(s);
+    assert_fails(AR_RANGE, "\"top\"", ar_sample_order(&o, "top,xtc", err));
+    assert_fails(AR_RANGE, "twice", ar_sample_order(&o, "xtc,xtc", err));
     assert_int_equal(o.n_order, 2);
-    assert_ok(sample_order(&o, "mirostat,temperature", err));
-    assert_fails(AR_RANGE, "last", sample_check(&o, err));
-    assert_ok(sample_order(&o, "", err));
-    assert_ok(sample_check(&o, err));
+    assert_ok(ar_sample_order(&o, "mirostat,temperature", err));
+    assert_fails(AR_RANGE, "last", ar_sample_check(&o, err));
+    assert_ok(ar_sample_order(&o, "", err));
+    assert_ok(ar_sample_check(&o, err));
     o.temperature = 0;
-    assert_fails(AR_RANGE, "temperature", sample_check(&o, err));
+    assert_fails(AR_RANGE, "temperature", ar_sample_check(&o, err));
     o.temperature = 1;
     o.mirostat = 1;
-    assert_fails(AR_RANGE, "mirostat", sample_check(&o, err));
+    assert_fails(AR_RANGE, "mirostat", ar_sample_check(&o, err));
 }
 
 void test_sample_logprobs(void **state) {
     (void)state;
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     o.top_k = 2;
     const double l[5] = {log(0.1), log(0.3), log(0.2), log(0.3), log(0.1)};
-    const sample_input in = {l, NULL, 0, 0};
+    const ar_sample_input in = {l, NULL, 0, 0};
     double probs[5], chosen;
-    sample_logprob top[5];
-    sampler *s;
-    assert_ok(sampler_open(&s, &o, 5, 0, err));
-    assert_ok(sampler_probs(s, &in, probs, err));
-    assert_int_equal(sampler_logprobs(s, NULL, 3, &chosen, top, 5), 2);
+    ar_sample_logprob top[5];
+    ar_sampler *s;
+    assert_ok(ar_sampler_open(&s, &o, 5, 0, err));
+    assert_ok(ar_sampler_probs(s, &in, probs, err));
+    assert_int_equal(ar_sampler_logprobs(s, NULL, 3, &chosen, top, 5), 2);
     assert_near(chosen, log(0.5), 1e-12);
     assert_int_equal(top[0].id, 1);
     assert_int_equal(top[1].id, 3);
     assert_near(top[1].logprob, log(0.5), 1e-12);
-    assert_int_equal(sampler_logprobs(s, NULL, 2, &chosen, top, 0), 0);
+    assert_int_equal(ar_sampler_logprobs(s, NULL, 2, &chosen, top, 0), 0);
     assert_true(chosen == -INFINITY);
-    assert_int_equal(sampler_logprobs(s, l, 2, &chosen, top, 4), 4);
+    assert_int_equal(ar_sampler_logprobs(s, l, 2, &chosen, top, 4), 4);
     assert_near(chosen, log(0.2), 1e-12);
     const int32_t want[] = {1, 3, 2, 0};
     for (int i = 0; i < 4; i++) {
@@ -248,22 +248,22 @@ void test_sample_logprobs(void **state) {
         assert_near(top[i].logprob, l[want[i]], 1e-12);
     }
     const double some[5] = {-INFINITY, 0, -INFINITY, 0, -INFINITY};
-    assert_int_equal(sampler_logprobs(s, some, 0, &chosen, top, 5), 2);
+    assert_int_equal(ar_sampler_logprobs(s, some, 0, &chosen, top, 5), 2);
     assert_true(chosen == -INFINITY);
-    sampler_close(s);
+    ar_sampler_close(s);
 }
 
 void test_sample_nomem(void **state) {
     (void)state;
-    sample_options o = sample_options_default();
-    sampler *s;
+    ar_sample_options o = ar_sample_options_default();
+    ar_sampler *s;
     mem_fail_at(0, 0); /* counts from here */
-    assert_ok(sampler_open(&s, &o, 9, 9, err));
+    assert_ok(ar_sampler_open(&s, &o, 9, 9, err));
     const int64_t n = mem_fail_count();
-    sampler_close(s);
+    ar_sampler_close(s);
     for (int64_t i = 1; i <= n; i++) {
         mem_fail_at(i, 0);
-        assert_fails(AR_NOMEM, "memory", sampler_open(&s, &o, 9, 9, err));
+        assert_fails(AR_NOMEM, "memory", ar_sampler_open(&s, &o, 9, 9, err));
         assert_null(s);
     }
     mem_fail_at(0, 0);

@@ -6,17 +6,17 @@
 enum { MOST = 128 };
 
 /* The distribution over logits [v] at position n of a text. */
-static void probs_of(const sample_options *o, const double *logits, int64_t v,
-                     const int32_t *text, int64_t n, double *probs) {
-    sampler *s;
-    const sample_input in = {logits, text, n, n};
-    assert_ok(sampler_open(&s, o, v, n, err));
-    assert_ok(sampler_probs(s, &in, probs, err));
-    sampler_close(s);
+static void probs_of(const ar_sample_options *o, const double *logits,
+                     int64_t v, const int32_t *text, int64_t n, double *probs) {
+    ar_sampler *s;
+    const ar_sample_input in = {logits, text, n, n};
+    assert_ok(ar_sampler_open(&s, o, v, n, err));
+    assert_ok(ar_sampler_probs(s, &in, probs, err));
+    ar_sampler_close(s);
 }
 
 /* Logits are logarithms of p [v]; the outcome must be proportional to want. */
-static void expect(const sample_options *o, const double *p, int64_t v,
+static void expect(const ar_sample_options *o, const double *p, int64_t v,
                    const int32_t *text, int64_t n, const double *want) {
     double logits[MOST] = {0}, probs[MOST], sum = 0;
     for (int64_t i = 0; i < v; i++) logits[i] = log(p[i]);
@@ -32,9 +32,9 @@ void test_sample_off(void **state) {
     (void)state;
     /* Each step that is off leaves the softmax as it was. */
     const double p[4] = {0.1, 0.2, 0.3, 0.4};
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     expect(&o, p, 4, IDS(1, 1, 2), 3, p);
-    for (int i = 0; i < SAMPLERS; i++) {
+    for (int i = 0; i < AR_SAMPLERS; i++) {
         o.order[0] = i;
         o.n_order = 1;
         expect(&o, p, 4, IDS(1, 1, 2), 3, p);
@@ -44,7 +44,7 @@ void test_sample_off(void **state) {
 void test_sample_cuts(void **state) {
     (void)state;
     const double p[5] = {0.05, 0.4, 0.1, 0.25, 0.2};
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     o.temperature = 0.5;
     expect(&o, p, 5, NULL, 0, P(0.0025, 0.16, 0.01, 0.0625, 0.04));
     o.temperature = 1;
@@ -102,7 +102,7 @@ void test_sample_top_p_many(void **state) {
         for (int i = 0; i < V; i++) p[i] = pow(steep, i / (1 + (int)t % 4));
         for (int i = 0; i < V; i++) sum += p[i];
         for (int i = 0; i < V; i++) p[i] /= sum;
-        sample_options o = sample_options_default();
+        ar_sample_options o = ar_sample_options_default();
         o.top_p = t % 3 ? rng_uniform(t, 0, 1) : 1 - pow(10, -(int)(t % 7));
         const int64_t kept = reach(p, V, o.top_p);
         for (int i = 0; i < V; i++) logits[i] = log(p[i]);
@@ -115,7 +115,7 @@ void test_sample_top_p_many(void **state) {
 void test_sample_penalties(void **state) {
     (void)state;
     const double p[4] = {exp(2), exp(-2), 1, exp(1)};
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     const int32_t text[] = {0, 1, 1, 3, 99, -4};
     o.repetition = 2;
     expect(&o, p, 4, text, 6, P(exp(1), exp(-4), 1, exp(0.5)));
@@ -138,13 +138,13 @@ void test_sample_penalties(void **state) {
 void test_sample_logit_bias(void **state) {
     (void)state;
     const double p[4] = {0.1, 0.2, 0.3, 0.4};
-    const sample_bias bias[] = {{3, -INFINITY}, {0, log(3)}, {0, log(2)}};
-    sample_options o = sample_options_default();
+    const ar_sample_bias bias[] = {{3, -INFINITY}, {0, log(3)}, {0, log(2)}};
+    ar_sample_options o = ar_sample_options_default();
     o.bias = bias;
     o.n_bias = 3;
     expect(&o, p, 4, NULL, 0, P(0.6, 0.2, 0.3, 0));
     /* A token that the model rules out stays out. */
-    o.bias = &(sample_bias){1, 1e6};
+    o.bias = &(ar_sample_bias){1, 1e6};
     o.n_bias = 1;
     expect(&o, P(0.5, 0, 0.5), 3, NULL, 0, P(0.5, 0, 0.5));
 }
@@ -152,7 +152,7 @@ void test_sample_logit_bias(void **state) {
 void test_sample_dry(void **state) {
     (void)state;
     const double p[6] = {1, 1, 1, 1, 1, 1};
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     o.dry_multiplier = 0.5;
     o.dry_base = 3;
     /* "1 2 3 4 1 2 3": 4 would make the copy of three longer: 0.5 * 3. */
@@ -197,7 +197,7 @@ void test_sample_dry(void **state) {
 void test_sample_dry_many(void **state) {
     (void)state;
     enum { N = 60, V = 3 };
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     o.dry_multiplier = 1e-3;
     o.dry_base = 1.1;
     o.dry_allowed_length = 1;
@@ -222,7 +222,7 @@ void test_sample_dry_many(void **state) {
 void test_sample_xtc(void **state) {
     (void)state;
     const double p[5] = {0.3, 0.05, 0.25, 0.25, 0.15};
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     o.xtc_probability = 1;
     o.xtc_threshold = 0.2;
     /* Of the equal least two the last stays. */
@@ -253,7 +253,7 @@ void test_sample_mirostat_2(void **state) {
     (void)state;
     /* Surprises 1, 2, 3, 3 bits. */
     const double p[4] = {0.5, 0.25, 0.125, 0.125};
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     o.mirostat = 2;
     o.mirostat_tau = 1.25; /* mu = 2.5 */
     o.top_k = 1;           /* mirostat stands in for it */
@@ -267,21 +267,21 @@ void test_sample_mirostat_2(void **state) {
     for (int i = 0; i < 4; i++) logits[i] = log(p[i]);
     o.mirostat_tau = 0.6; /* mu = 1.2: the first is certain, 1 bit */
     o.mirostat_eta = 0.5;
-    sampler *s;
+    ar_sampler *s;
     int32_t id;
-    const sample_input in = {logits, NULL, 0, 0};
-    assert_ok(sampler_open(&s, &o, 4, 0, err));
-    const sample_state before = sampler_state(s);
+    const ar_sample_input in = {logits, NULL, 0, 0};
+    assert_ok(ar_sampler_open(&s, &o, 4, 0, err));
+    const ar_sample_state before = ar_sampler_state(s);
     assert_near(before.mu, 1.2, 1e-12);
-    assert_ok(sampler_next(s, &in, &id, err));
+    assert_ok(ar_sampler_next(s, &in, &id, err));
     assert_int_equal(id, 0);
-    assert_near(sampler_state(s).mu, 1.2 - 0.5 * (1 - 0.6), 1e-12);
+    assert_near(ar_sampler_state(s).mu, 1.2 - 0.5 * (1 - 0.6), 1e-12);
     double probs[4];
-    assert_ok(sampler_probs(s, &in, probs, err));
-    assert_near(sampler_state(s).mu, 1.0, 1e-12);
-    sampler_restore(s, before);
-    assert_near(sampler_state(s).mu, 1.2, 0);
-    sampler_close(s);
+    assert_ok(ar_sampler_probs(s, &in, probs, err));
+    assert_near(ar_sampler_state(s).mu, 1.0, 1e-12);
+    ar_sampler_restore(s, before);
+    assert_near(ar_sampler_state(s).mu, 1.2, 0);
+    ar_sampler_close(s);
 }
 
 void test_sample_mirostat_1(void **state) {
@@ -290,7 +290,7 @@ void test_sample_mirostat_1(void **state) {
      * (2^mu / (1 - 1/100))^(1/2); mu = 4 gives 4.02, mu = 6 8.04. */
     double p[100], want[100];
     for (int i = 0; i < 100; i++) p[i] = 1 / ((100.0 - i) * (100.0 - i));
-    sample_options o = sample_options_default();
+    ar_sample_options o = ar_sample_options_default();
     o.mirostat = 1;
     for (int k = 4; k <= 8; k += 4) {
         o.mirostat_tau = k == 4 ? 2 : 3;
@@ -318,19 +318,19 @@ void test_sample_mirostat_holds(void **state) {
     for (int i = 0; i < V; i++) log_sum += 1 / (i + 1.0);
     log_sum = log(log_sum);
     for (int which = 1; which <= 2; which++) {
-        sample_options o = sample_options_default();
+        ar_sample_options o = ar_sample_options_default();
         o.mirostat = which;
         o.mirostat_tau = 4;
-        sampler *s;
+        ar_sampler *s;
         double bits = 0;
-        assert_ok(sampler_open(&s, &o, V, 0, err));
+        assert_ok(ar_sampler_open(&s, &o, V, 0, err));
         for (int64_t i = 0; i < N; i++) {
             int32_t id;
-            const sample_input in = {logits, NULL, 0, i};
-            assert_ok(sampler_next(s, &in, &id, err));
+            const ar_sample_input in = {logits, NULL, 0, i};
+            assert_ok(ar_sampler_next(s, &in, &id, err));
             bits += (log_sum - logits[id]) / log(2);
         }
         assert_near(bits / N, 4, 0.1);
-        sampler_close(s);
+        ar_sampler_close(s);
     }
 }

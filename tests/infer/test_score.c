@@ -10,18 +10,18 @@ enum { V = 160, N = 40 };
 
 void test_score(void **state) {
     (void)state;
-    model *m;
-    engine *e;
-    session *s;
+    ar_model *m;
+    ar_engine *e;
+    ar_session *s;
     scorer *sc;
     int32_t ids[N], next[N];
     double whole[N], pieces[N], y[N * V];
-    assert_ok(model_open(&m, golden_model("qwen3", ""), err));
-    assert_ok(engine_open(&e, m, NULL, err));
+    assert_ok(ar_model_open(&m, golden_model("qwen3", ""), err));
+    assert_ok(ar_engine_open(&e, m, NULL, err));
     for (int i = 0; i < N; i++) ids[i] = (7 * i + 3) % V;
     for (int i = 0; i < N; i++) next[i] = i + 1 < N ? ids[i + 1] : -1;
-    assert_ok(session_open(&s, e, err));
-    assert_ok(session_feed(s, ids, N, true, y, err));
+    assert_ok(ar_session_open(&s, e, err));
+    assert_ok(ar_session_feed(s, ids, N, true, y, err));
     assert_ok(scorer_open(&sc, e, err));
     assert_ok(scorer_feed(sc, ids, next, N, whole, err));
     for (int i = 0; i < N - 1; i++) {
@@ -41,7 +41,7 @@ void test_score(void **state) {
     assert_fails(AR_RANGE, "vocabulary",
                  scorer_feed(sc, ids, next, N, whole, err));
     scorer_close(sc);
-    session_close(s);
-    engine_close(e);
-    model_close(m);
+    ar_session_close(s);
+    ar_engine_close(e);
+    ar_model_close(m);
 }

@@ -52,44 +52,44 @@ static void bench_open_faulty(bench *b, const char *name) {
     n_calls = fail_at = 0;
 }
 
-static void expect_text(const session *s, const int32_t *ids, int64_t n) {
+static void expect_text(const ar_session *s, const int32_t *ids, int64_t n) {
     int32_t got[MOST];
-    assert_int_equal(session_length(s), n);
-    session_tokens(s, 0, n, got);
+    assert_int_equal(ar_session_length(s), n);
+    ar_session_tokens(s, 0, n, got);
     assert_memory_equal(got, ids, (size_t)n * sizeof *ids);
 }
 
 /* A step of two texts that share a page partly full. */
 static bool step_fails_at(const char *name, int64_t at) {
     bench b;
-    session *s, *t;
+    ar_session *s, *t;
     int32_t ids[2][MOST];
     double y[2][V];
     bench_open_faulty(&b, name);
     for (int i = 0; i < 2; i++) some_text(ids[i], MOST, 3);
     ids[1][22] = 1;
-    assert_ok(session_open(&s, b.e, err));
-    assert_ok(session_feed(s, ids[0], 22, false, NULL, err));
-    assert_ok(session_fork(&t, s, err));
-    const engine_part parts[2] = {
-        {s, ids[0] + 22, 17, LOGITS_LAST, y[0]},
-        {t, ids[1] + 22, 20, LOGITS_LAST, y[1]},
+    assert_ok(ar_session_open(&s, b.e, err));
+    assert_ok(ar_session_feed(s, ids[0], 22, false, NULL, err));
+    assert_ok(ar_session_fork(&t, s, err));
+    const ar_engine_part parts[2] = {
+        {s, ids[0] + 22, 17, AR_LOGITS_LAST, y[0]},
+        {t, ids[1] + 22, 20, AR_LOGITS_LAST, y[1]},
     };
     n_calls = 0;
     fail_at = at;
-    const ar_status st = engine_step(b.e, parts, 2, NULL);
+    const ar_status st = ar_engine_step(b.e, parts, 2, NULL);
     fail_at = 0;
     n_tried = n_calls;
     if (st != AR_OK) {
         assert_int_equal(st, AR_DEVICE);
         expect_text(s, ids[0], 22);
         expect_text(t, ids[0], 22);
-        assert_ok(engine_step(b.e, parts, 2, err));
+        assert_ok(ar_engine_step(b.e, parts, 2, err));
     }
     bench_expect(&b, ids[0], 39, y[0]);
     bench_expect(&b, ids[1], 42, y[1]);
-    session_close(s);
-    session_close(t);
+    ar_session_close(s);
+    ar_session_close(t);
     bench_close(&b);
     return st != AR_OK;
 }
@@ -107,30 +107,30 @@ void test_session_faults_step(void **state) {
 
 static bool sync_fails_at(int64_t at) {
     bench b;
-    session *s, *t;
+    ar_session *s, *t;
     int32_t ids[MOST];
     double y[V];
     bench_open_faulty(&b, "gemma3_text");
     some_text(ids, MOST, 3);
-    assert_ok(session_open(&t, b.e, err));
-    assert_ok(session_feed(t, ids, 30, false, NULL, err));
-    assert_ok(session_open(&s, b.e, err));
+    assert_ok(ar_session_open(&t, b.e, err));
+    assert_ok(ar_session_feed(t, ids, 30, false, NULL, err));
+    assert_ok(ar_session_open(&s, b.e, err));
     n_calls = 0;
     fail_at = at;
-    const ar_status st = session_sync(s, ids, 60, NULL, y, NULL);
+    const ar_status st = ar_session_sync(s, ids, 60, NULL, y, NULL);
     fail_at = 0;
     n_tried = n_calls;
     if (st != AR_OK) {
         assert_int_equal(st, AR_DEVICE);
-        assert_true(session_length(s) <= 60);
-        expect_text(s, ids, session_length(s));
-        assert_ok(session_sync(s, ids, 60, NULL, y, err));
+        assert_true(ar_session_length(s) <= 60);
+        expect_text(s, ids, ar_session_length(s));
+        assert_ok(ar_session_sync(s, ids, 60, NULL, y, err));
     }
     bench_expect(&b, ids, 60, y);
-    session_close(t);
-    assert_ok(session_feed(s, ids + 60, 3, false, y, err));
+    ar_session_close(t);
+    assert_ok(ar_session_feed(s, ids + 60, 3, false, y, err));
     bench_expect(&b, ids, 63, y);
-    session_close(s);
+    ar_session_close(s);
     bench_close(&b);
     return st != AR_OK;
 }

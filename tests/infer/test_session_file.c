@@ -19,41 +19,41 @@ static const char *saved_path(void) {
 static void check_round(const char *name, ar_type type, int64_t n,
                         int64_t length) {
     bench b;
-    session *s, *t;
+    ar_session *s, *t;
     int32_t ids[128], got[128];
     double y[V];
-    engine_options o = small_options();
+    ar_engine_options o = small_options();
     o.k_type = o.v_type = type;
     o.max_tokens = 400;
     bench_open(&b, name, o);
     some_text(ids, 128, 3);
     const char *path = saved_path();
-    assert_ok(session_open(&s, b.e, err));
-    if (n) assert_ok(session_feed(s, ids, n, false, NULL, err));
-    session_rewind(s, length);
-    assert_ok(session_save(s, path, err));
-    assert_ok(session_load(&t, b.e, path, err));
-    session_close(s);
+    assert_ok(ar_session_open(&s, b.e, err));
+    if (n) assert_ok(ar_session_feed(s, ids, n, false, NULL, err));
+    ar_session_rewind(s, length);
+    assert_ok(ar_session_save(s, path, err));
+    assert_ok(ar_session_load(&t, b.e, path, err));
+    ar_session_close(s);
 
     o.max_rows = 3;
     o.max_sessions = 1;
     o.max_tokens = 256;
     o.rewind = 2;
-    engine *other;
-    assert_ok(engine_open(&other, b.m, &o, err));
-    assert_ok(session_load(&s, other, path, err));
-    assert_int_equal(session_length(s), length);
-    session_tokens(s, 0, length, got);
+    ar_engine *other;
+    assert_ok(ar_engine_open(&other, b.m, &o, err));
+    assert_ok(ar_session_load(&s, other, path, err));
+    assert_int_equal(ar_session_length(s), length);
+    ar_session_tokens(s, 0, length, got);
     assert_memory_equal(got, ids, (size_t)length * sizeof *ids);
     ids[length] = 7;
-    session *const both[] = {s, t};
+    ar_session *const both[] = {s, t};
     for (int i = 0; i < 2; i++) {
-        assert_ok(session_feed(both[i], ids + length, 12, false, y, err));
+        assert_ok(ar_session_feed(both[i], ids + length, 12, false, y, err));
         bench_expect(&b, ids, length + 12, y);
     }
-    session_close(s);
-    session_close(t);
-    engine_close(other);
+    ar_session_close(s);
+    ar_session_close(t);
+    ar_engine_close(other);
     bench_close(&b);
 }
 
@@ -73,57 +73,58 @@ void test_session_file_rounds(void **state) {
 void test_session_file_rows(void **state) {
     (void)state;
     bench b;
-    session *s, *t;
+    ar_session *s, *t;
     int32_t ids[64];
     double y[V];
     bench_open(&b, "gemma3_text", small_options());
     some_text(ids, 64, 3);
-    assert_ok(session_open(&s, b.e, err));
-    assert_ok(session_feed(s, ids, 50, false, NULL, err));
-    assert_ok(session_save(s, saved_path(), err));
-    engine *other;
-    const engine_options o = small_options();
-    assert_ok(engine_open(&other, b.m, &o, err));
-    assert_ok(session_load(&t, other, saved_path(), err));
-    assert_int_equal(engine_rows_run(other), 0);
-    session_close(s);
-    session_close(t);
-    assert_ok(session_open(&t, other, err));
-    assert_ok(session_sync(t, ids, 50, NULL, y, err));
-    assert_int_equal(engine_rows_run(other), 2);
+    assert_ok(ar_session_open(&s, b.e, err));
+    assert_ok(ar_session_feed(s, ids, 50, false, NULL, err));
+    assert_ok(ar_session_save(s, saved_path(), err));
+    ar_engine *other;
+    const ar_engine_options o = small_options();
+    assert_ok(ar_engine_open(&other, b.m, &o, err));
+    assert_ok(ar_session_load(&t, other, saved_path(), err));
+    assert_int_equal(ar_engine_rows_run(other), 0);
+    ar_session_close(s);
+    ar_session_close(t);
+    assert_ok(ar_session_open(&t, other, err));
+    assert_ok(ar_session_sync(t, ids, 50, NULL, y, err));
+    assert_int_equal(ar_engine_rows_run(other), 2);
     bench_expect(&b, ids, 50, y);
-    session_close(t);
-    engine_close(other);
+    ar_session_close(t);
+    ar_engine_close(other);
     bench_close(&b);
 }
 
-static void save_some(const char *name, engine_options o) {
+static void save_some(const char *name, ar_engine_options o) {
     bench b;
-    session *s;
+    ar_session *s;
     int32_t ids[64];
     bench_open(&b, name, o);
     some_text(ids, 64, 3);
-    assert_ok(session_open(&s, b.e, err));
-    assert_ok(session_feed(s, ids, 30, false, NULL, err));
-    assert_ok(session_save(s, saved_path(), err));
-    session_close(s);
+    assert_ok(ar_session_open(&s, b.e, err));
+    assert_ok(ar_session_feed(s, ids, 30, false, NULL, err));
+    assert_ok(ar_session_save(s, saved_path(), err));
+    ar_session_close(s);
     bench_close(&b);
 }
 
-static void expect_refused(const char *name, engine_options o, ar_status code,
-                           const char *word) {
+static void expect_refused(const char *name, ar_engine_options o,
+                           ar_status code, const char *word) {
     bench b;
-    session *s;
+    ar_session *s;
     bench_open(&b, name, o);
-    assert_fails(code, word, session_load(&s, b.e, saved_path(), err));
+    assert_fails(code, word, ar_session_load(&s, b.e, saved_path(), err));
     assert_null(s);
-    assert_fails(code, "a.session", session_load(&s, b.e, saved_path(), err));
+    assert_fails(code, "a.session",
+                 ar_session_load(&s, b.e, saved_path(), err));
     bench_close(&b);
 }
 
 void test_session_file_refused(void **state) {
     (void)state;
-    engine_options o = small_options();
+    ar_engine_options o = small_options();
     save_some("llama", o);
     expect_refused("gpt2", o, AR_FORMAT, "another model");
     expect_refused("llama_f16", o, AR_FORMAT, "another model");
@@ -135,14 +136,14 @@ void test_session_file_refused(void **state) {
     o = small_options();
     o.max_tokens = 28;
     expect_refused("llama", o, AR_FULL, "30 tokens");
-    session *s;
+    ar_session *s;
     bench b;
     bench_open(&b, "llama", small_options());
     assert_fails(AR_IO, "nothing",
-                 session_load(&s, b.e, "/nothing/there", err));
-    assert_ok(session_open(&s, b.e, err));
-    assert_fails(AR_IO, "nothing", session_save(s, "/nothing/there", err));
-    session_close(s);
+                 ar_session_load(&s, b.e, "/nothing/there", err));
+    assert_ok(ar_session_open(&s, b.e, err));
+    assert_fails(AR_IO, "nothing", ar_session_save(s, "/nothing/there", err));
+    ar_session_close(s);
     bench_close(&b);
 }
 
@@ -216,7 +217,7 @@ void test_session_file_lies(void **state) {
     }
     /* A token that the model has not. */
     bench b;
-    session *s;
+    ar_session *s;
     const int32_t bad[] = {V, -1, INT32_MIN};
     bench_open(&b, "gemma3_text", small_options());
     for (int i = 0; i < 3; i++) {
@@ -226,7 +227,7 @@ void test_session_file_lies(void **state) {
         memcpy(p + size - 8, &sum, 8);
         assert_ok(file_replace(saved_path(), p, size, err));
         assert_fails(AR_FORMAT, "token 5",
-                     session_load(&s, b.e, saved_path(), err));
+                     ar_session_load(&s, b.e, saved_path(), err));
     }
     bench_close(&b);
     mem_free(p);
@@ -238,30 +239,30 @@ void test_session_file_lies(void **state) {
 void test_session_file_nomem(void **state) {
     (void)state;
     bench b;
-    session *s, *t = NULL;
+    ar_session *s, *t = NULL;
     int32_t ids[64];
     double y[V];
     bench_open(&b, "mistral", small_options());
     some_text(ids, 64, 3);
-    assert_ok(session_open(&s, b.e, err));
-    assert_ok(session_feed(s, ids, 30, false, NULL, err));
-    assert_ok(session_save(s, saved_path(), err));
+    assert_ok(ar_session_open(&s, b.e, err));
+    assert_ok(ar_session_feed(s, ids, 30, false, NULL, err));
+    assert_ok(ar_session_save(s, saved_path(), err));
     int64_t n[2] = {1, 1};
     for (int what = 0; what < 2; what++)
         for (;; n[what]++) {
             mem_fail_at(n[what], 1);
-            const ar_status st = what
-                                     ? session_load(&t, b.e, saved_path(), NULL)
-                                     : session_save(s, saved_path(), NULL);
+            const ar_status st =
+                what ? ar_session_load(&t, b.e, saved_path(), NULL)
+                     : ar_session_save(s, saved_path(), NULL);
             mem_fail_at(0, 0);
             if (st == AR_OK) break;
             assert_int_equal(st, AR_NOMEM);
             assert_null(t);
         }
     assert_true(n[0] > 2 && n[1] > 2);
-    assert_ok(session_feed(t, ids + 30, 5, false, y, err));
+    assert_ok(ar_session_feed(t, ids + 30, 5, false, y, err));
     bench_expect(&b, ids, 35, y);
-    session_close(s);
-    session_close(t);
+    ar_session_close(s);
+    ar_session_close(t);
     bench_close(&b);
 }

@@ -17,7 +17,7 @@ typedef struct bench {
     buffer buffers[N_SLOTS];
 } bench;
 
-static void bench_open(bench *b, const model *m, const char *kernels,
+static void bench_open(bench *b, const ar_model *m, const char *kernels,
                        ar_type t) {
     const device_options o = {.kernels = kernels};
     *b = (bench){.type = t, .c = &m->config};
@@ -100,9 +100,9 @@ static void run(bench *b, const int32_t *ids, int64_t B, int64_t T, bool at,
 
 static void check_model(const char *name, const char *kernels, ar_type t,
                         double tolerance) {
-    model *m;
+    ar_model *m;
     bench b;
-    assert_ok(model_open(&m, golden_model(name, ""), err));
+    assert_ok(ar_model_open(&m, golden_model(name, ""), err));
     bench_open(&b, m, kernels, t);
     json_t *io = golden_json(golden_model(name, "io.json"));
     const json_t *prompts = json_object_get(io, "prompts");
@@ -125,7 +125,7 @@ static void check_model(const char *name, const char *kernels, ar_type t,
     }
     json_decref(io);
     bench_close(&b);
-    model_close(m);
+    ar_model_close(m);
 }
 
 void test_decoder_golden_f64(void **state) {
@@ -153,9 +153,9 @@ void test_decoder_packed(void **state) {
 void test_decoder_rows(void **state) {
     (void)state;
     /* Rows of a batch do not see each other; positions start anew in each. */
-    model *m;
+    ar_model *m;
     bench b;
-    assert_ok(model_open(&m, golden_model("gpt2", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("gpt2", ""), err));
     bench_open(&b, m, NULL, AR_F32);
     enum { T = 12, V = 160 };
     static double two[2 * T * V], one[T * V];
@@ -165,7 +165,7 @@ void test_decoder_rows(void **state) {
     run(&b, ids + T, 1, T, false, one);
     for (int i = 0; i < T * V; i++) assert_near(two[T * V + i], one[i], 1e-5);
     bench_close(&b);
-    model_close(m);
+    ar_model_close(m);
 }
 
 /* More tokens than the model has positions: a sentence, not a crash. */

@@ -14,7 +14,7 @@
 static const export_options as_they_are;
 
 /* Every weight of a in b: its bytes, or near where it is computed with. */
-static void compare(const model *a, const model *b, double tolerance) {
+static void compare(const ar_model *a, const ar_model *b, double tolerance) {
     assert_int_equal(a->params.n, b->params.n);
     for (int i = 0; i < a->params.n; i++) {
         const param_spec *s = &a->params.spec[i];
@@ -32,20 +32,20 @@ static void compare(const model *a, const model *b, double tolerance) {
 
 static void there_and_back(const char *name, double tolerance) {
     char file[600], folder[700];
-    model *m, *g, *b;
+    ar_model *m, *g, *b;
     const char *last = strrchr(name, '/');
     snprintf(file, sizeof file, "%s/%s.gguf", test_folder(),
              last ? last + 1 : name);
     snprintf(folder, sizeof folder, "%s.folder", file);
-    assert_ok(model_open(&m, golden_model(name, ""), err));
+    assert_ok(ar_model_open(&m, golden_model(name, ""), err));
     assert_ok(export_gguf(m, file, &as_they_are, err));
-    assert_ok(model_open(&g, file, err));
+    assert_ok(ar_model_open(&g, file, err));
     assert_ok(export_folder(g, folder, &as_they_are, err));
-    assert_ok(model_open(&b, folder, err));
+    assert_ok(ar_model_open(&b, folder, err));
     compare(m, b, tolerance);
-    model_close(b);
-    model_close(g);
-    model_close(m);
+    ar_model_close(b);
+    ar_model_close(g);
+    ar_model_close(m);
 }
 
 void test_export_and_back(void **state) {
@@ -98,11 +98,11 @@ void test_export_packed(void **state) {
 void test_export_pairs(void **state) {
     (void)state;
     char file[600];
-    model *m, *g;
+    ar_model *m, *g;
     snprintf(file, sizeof file, "%s/m.gguf", test_folder());
-    assert_ok(model_open(&m, golden_model("llama", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("llama", ""), err));
     assert_ok(export_gguf(m, file, &as_they_are, err));
-    assert_ok(model_open(&g, file, err));
+    assert_ok(ar_model_open(&g, file, err));
     const tensor_view *q =
         weights_find(m->files, "model.layers.0.self_attn.q_proj.weight");
     const tensor_view *p = weights_find(g->files, "blk.0.attn_q.weight");
@@ -116,8 +116,8 @@ void test_export_pairs(void **state) {
                     to + (size_t)(h * D + 2 * i + half) * row,
                     from + (size_t)(h * D + i + half * D / 2) * row, row);
     assert_non_null(weights_find(g->files, "rope_freqs.weight"));
-    model_close(g);
-    model_close(m);
+    ar_model_close(g);
+    ar_model_close(m);
 }
 
 /* ---- quantising ---- */
@@ -127,7 +127,7 @@ static ar_type by_mix(void *ctx, const param_spec *s, ar_type t) {
     return export_mix_choose(ctx, s);
 }
 
-static void quantise(const char *path, const model *m, const char *to,
+static void quantise(const char *path, const ar_model *m, const char *to,
                      const char *rule, const imatrix *importance,
                      int n_threads) {
     export_mix mix;
@@ -167,10 +167,10 @@ static const char *made(const char *name) {
 /* The bytes do not depend on threads; on importance, where there is any. */
 void test_export_quantised(void **state) {
     (void)state;
-    model *m;
+    ar_model *m;
     imatrix *x;
     float mean[64];
-    assert_ok(model_open(&m, golden_model("../packed/int8", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("../packed/int8", ""), err));
     for (int i = 0; i < 64; i++) mean[i] = i % 7 ? 0.01f : 10;
     assert_ok(imatrix_new(&x, err));
     assert_ok(imatrix_add(x, "blk.0.attn_q.weight", 64, 1, mean, err));
@@ -182,18 +182,18 @@ void test_export_quantised(void **state) {
     quantise(made("one"), m, "iq4_nl", NULL, x, 1);
     assert_true(same_files(made("one"), made("three")));
     imatrix_close(x);
-    model_close(m);
+    ar_model_close(m);
 }
 
 /* Importance of another model is not taken. */
 void test_export_importance_shape(void **state) {
     (void)state;
-    model *m;
+    ar_model *m;
     imatrix *x;
     export_mix mix;
     assert_ok(export_mix_find(&mix, "q8_0", err));
     const float mean[32] = {0};
-    assert_ok(model_open(&m, golden_model("../packed/int8", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("../packed/int8", ""), err));
     assert_ok(imatrix_new(&x, err));
     assert_ok(imatrix_add(x, "blk.0.attn_q.weight", 32, 1, mean, err));
     const export_options o = {.choose = by_mix, .importance = x, .ctx = &mix};
@@ -201,7 +201,7 @@ void test_export_importance_shape(void **state) {
                  export_gguf(m, made("x"), &o, err));
     assert_false(file_exists(made("x")));
     imatrix_close(x);
-    model_close(m);
+    ar_model_close(m);
 }
 
 static ar_type type_in(const char *path, const char *name) {
@@ -232,8 +232,8 @@ void test_export_rules(void **state) {
     };
     static const char *const bad[] = {"x",      "=q4_0", "a=q4_9",
                                       "a=q8_k", "a=i32", "a="};
-    model *m;
-    assert_ok(model_open(&m, golden_model("../packed/int8", ""), err));
+    ar_model *m;
+    assert_ok(ar_model_open(&m, golden_model("../packed/int8", ""), err));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         quantise(made("rules"), m, "q8_0", cases[i].rule, NULL, 1);
         assert_int_equal(type_in(made("rules"), cases[i].name), cases[i].type);
@@ -245,7 +245,7 @@ void test_export_rules(void **state) {
     for (int i = 0; i < MOST_RULES; i++)
         assert_ok(export_mix_rule(&mix, "a=q4_0", err));
     assert_fails(AR_USAGE, "more than", export_mix_rule(&mix, "a=q4_0", err));
-    model_close(m);
+    ar_model_close(m);
 }
 
 /* No file may grow beyond `size` bytes, as if the disk were full. */
@@ -261,14 +261,14 @@ static void limit_files(rlim_t size) {
 void test_export_full_disk(void **state) {
     (void)state;
     char file[600], fresh[700], folder[600], inside[700];
-    model *m;
+    ar_model *m;
     char *text;
     size_t n;
     snprintf(file, sizeof file, "%s/m.gguf", test_folder());
     snprintf(fresh, sizeof fresh, "%s.new", file);
     snprintf(folder, sizeof folder, "%s/f", test_folder());
     snprintf(inside, sizeof inside, "%s/model.safetensors", folder);
-    assert_ok(model_open(&m, golden_model("llama", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("llama", ""), err));
     assert_ok(file_replace(file, "before", 6, err));
     void (*const old)(int) = signal(SIGXFSZ, SIG_IGN);
     for (rlim_t size = 0; size < 340000; size += size ? 57000 : 100) {
@@ -289,15 +289,15 @@ void test_export_full_disk(void **state) {
     }
     signal(SIGXFSZ, old);
     assert_ok(export_gguf(m, file, &as_they_are, err));
-    model_close(m);
+    ar_model_close(m);
 }
 
 /* Whatever allocation fails, there is a whole file or none. */
 static void check_nomem(const char *name) {
     char file[600];
-    model *m;
+    ar_model *m;
     snprintf(file, sizeof file, "%s/%s.gguf", test_folder(), name);
-    assert_ok(model_open(&m, golden_model(name, ""), err));
+    assert_ok(ar_model_open(&m, golden_model(name, ""), err));
     int64_t n = 1;
     for (;; n++) {
         ar_error err = {0};
@@ -310,7 +310,7 @@ static void check_nomem(const char *name) {
         assert_false(file_exists(file));
     }
     assert_true(n > 20);
-    model_close(m);
+    ar_model_close(m);
 }
 
 void test_export_nomem(void **state) {

@@ -68,7 +68,7 @@ static void build(slope *s) {
     assert_ok(s->be->compile(s->dev, &s->h, &s->p, err));
 }
 
-static void slope_open(slope *s, const model *m) {
+static void slope_open(slope *s, const ar_model *m) {
     const device_options o = {.kernels = "reference"};
     *s = (slope){.be = backend_find("cpu"), .c = &m->config};
     assert_ok(s->be->open(0, &o, &s->dev, err));
@@ -130,8 +130,8 @@ static void check(const char *name) {
     const double step = 1e-6;
     double want, ignored;
     slope s;
-    model *m;
-    assert_ok(model_open(&m, golden_model(name, ""), err));
+    ar_model *m;
+    assert_ok(ar_model_open(&m, golden_model(name, ""), err));
     slope_open(&s, m);
     run(&s, &want);
     move(&s, step);
@@ -143,7 +143,7 @@ static void check(const char *name) {
         fail_msg("%s: slope %.12g, gradient %.12g", name, got, want);
     assert_true(fabs(want) > 1);
     slope_close(&s);
-    model_close(m);
+    ar_model_close(m);
 }
 
 void test_gradient_golden(void **state) {

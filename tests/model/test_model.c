@@ -12,14 +12,14 @@ void test_model_damaged(void **state) {
         if (strncmp(name, "dirs/", 5)) continue;
         char path[256];
         snprintf(path, sizeof path, "damaged/%s", name);
-        model *m;
+        ar_model *m;
         ar_error err = {0};
-        const ar_status s = model_open(&m, test_golden(path), &err);
+        const ar_status s = ar_model_open(&m, test_golden(path), &err);
         const bool valid = json_is_true(json_object_get(entry, "valid"));
         if (valid != (s == AR_OK))
             fail_msg("%s: %s", name, s ? err.message : "was accepted");
         if (s != AR_OK) assert_true(!m && strlen(err.message) > 5);
-        model_close(m);
+        ar_model_close(m);
         n++;
     }
     assert_true(n >= 20);
@@ -28,8 +28,8 @@ void test_model_damaged(void **state) {
 
 void test_model_missing(void **state) {
     (void)state;
-    model *m;
+    ar_model *m;
     assert_fails(AR_IO, "no-such-folder",
-                 model_open(&m, "no-such-folder", err));
-    assert_fails(AR_IO, "config.json", model_open(&m, test_folder(), err));
+                 ar_model_open(&m, "no-such-folder", err));
+    assert_fails(AR_IO, "config.json", ar_model_open(&m, test_folder(), err));
 }

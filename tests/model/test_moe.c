@@ -49,13 +49,13 @@ void test_moe_missing(void **state) {
         {"layers.1.block_sparse_moe.experts.2.w3",
          "layers.1.block_sparse_moe.experts.9.w3"},
         {"layers.0.block_sparse_moe.gate", "layers.0.block_sparse_moe.rate"}};
-    model *m;
+    ar_model *m;
     ar_error e = {0};
     const char *folder = changed("mixtral", one, 1);
     assert_fails(AR_FORMAT, "moe.experts.2.w3.weight",
-                 model_open(&m, folder, err));
+                 ar_model_open(&m, folder, err));
     folder = changed("mixtral", two, 2);
-    assert_int_equal(model_open(&m, folder, &e), AR_FORMAT);
+    assert_int_equal(ar_model_open(&m, folder, &e), AR_FORMAT);
     assert_non_null(strstr(e.message, "2 tensors"));
     assert_non_null(strstr(e.message, "experts.2.w3"));
     assert_non_null(strstr(e.message, "0.block_sparse_moe.gate.weight"));
@@ -70,7 +70,7 @@ void test_moe_missing(void **state) {
     at[strlen("\"num_local_experts\": ")] = '9';
     assert_ok(file_replace(path, text, size, err));
     mem_free(text);
-    assert_int_equal(model_open(&m, folder, &e), AR_FORMAT);
+    assert_int_equal(ar_model_open(&m, folder, &e), AR_FORMAT);
     assert_non_null(strstr(e.message, "45 tensors"));
     assert_non_null(strstr(e.message, "experts.4.w1.weight"));
 }
@@ -86,22 +86,22 @@ void test_moe_shapes(void **state) {
     static const char *const scales[][2] = {
         {"down_proj_scales\":{\"dtype\":\"U8\"",
          "down_proj_scales\":{\"dtype\":\"I8\""}};
-    model *m;
+    ar_model *m;
     assert_fails(AR_SHAPE, "experts.1.w1.weight",
-                 model_open(&m, changed("mixtral", expert, 1), err));
+                 ar_model_open(&m, changed("mixtral", expert, 1), err));
     assert_fails(AR_SHAPE, "gate_up_proj_blocks",
-                 model_open(&m, changed("gpt_oss_mxfp4", blocks, 1), err));
+                 ar_model_open(&m, changed("gpt_oss_mxfp4", blocks, 1), err));
     assert_fails(AR_UNSUPPORTED, "down_proj_scales",
-                 model_open(&m, changed("gpt_oss_mxfp4", scales, 1), err));
+                 ar_model_open(&m, changed("gpt_oss_mxfp4", scales, 1), err));
 }
 
 /* MXFP4 experts as plain numbers, and these turned as unpacked files have
  * them. */
 void test_moe_turned(void **state) {
     (void)state;
-    model *m;
+    ar_model *m;
     param_list turned;
-    assert_ok(model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("gpt_oss_mxfp4", ""), err));
     model_config c = m->config;
     assert_false(c.experts_turned);
     c.experts_turned = true;
@@ -125,7 +125,7 @@ void test_moe_turned(void **state) {
     }
     assert_int_equal(n, 4);
     params_close(&turned);
-    model_close(m);
+    ar_model_close(m);
 }
 
 /* Layers behind the last are passed over if the configuration counts them. */
@@ -133,13 +133,13 @@ void test_moe_ahead(void **state) {
     (void)state;
     char path[700], *text;
     size_t size;
-    model *m;
+    ar_model *m;
     st_writer *w;
     const float x[2] = {0};
     const shape two = shape1(2);
     const char *folder = changed("glm4_moe", NULL, 0);
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    assert_ok(model_open(&m, golden_model("glm4_moe", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("glm4_moe", ""), err));
     assert_ok(st_create(&w, path, err));
     for (int64_t i = 0; i < weights_count(m->files); i++) {
         const tensor_view *t = weights_get(m->files, i);
@@ -152,8 +152,8 @@ void test_moe_ahead(void **state) {
     }
     st_data(w, x, sizeof x);
     assert_ok(st_commit(w, err));
-    model_close(m);
-    assert_fails(AR_FORMAT, "eh_proj", model_open(&m, folder, err));
+    ar_model_close(m);
+    assert_fails(AR_FORMAT, "eh_proj", ar_model_open(&m, folder, err));
     snprintf(path, sizeof path, "%s/config.json", folder);
     assert_ok(file_read(path, 1 << 20, &text, &size, err));
     char *at = strstr(text, "\"num_nextn_predict_layers\": 0");
@@ -161,20 +161,20 @@ void test_moe_ahead(void **state) {
     at[strlen("\"num_nextn_predict_layers\": ")] = '1';
     assert_ok(file_replace(path, text, size, err));
     mem_free(text);
-    assert_ok(model_open(&m, folder, err));
+    assert_ok(ar_model_open(&m, folder, err));
     assert_int_equal(m->config.n_layers, 3);
-    model_close(m);
+    ar_model_close(m);
 }
 
 /* Checkpoints hold stacks whole. */
 void test_moe_stacks(void **state) {
     (void)state;
     char path[700];
-    model *m, *again;
+    ar_model *m, *again;
     st_writer *w;
     const char *folder = changed("mixtral", NULL, 0);
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    assert_ok(model_open(&m, golden_model("mixtral", ""), err));
+    assert_ok(ar_model_open(&m, golden_model("mixtral", ""), err));
     const param_list *p = &m->params;
     char *block = mem_alloc((size_t)p->size);
     assert_ok(params_load(p, AR_F32, m->files, block, err));
@@ -185,15 +185,15 @@ void test_moe_stacks(void **state) {
         st_data(w, block + p->spec[i].offset,
                 (size_t)shape_count(&p->spec[i].shape) * 4);
     assert_ok(st_commit(w, err));
-    assert_ok(model_open(&again, folder, err));
+    assert_ok(ar_model_open(&again, folder, err));
     assert_int_equal(weights_count(again->files), p->n);
     char *same = mem_alloc((size_t)p->size);
     assert_ok(params_load(&again->params, AR_F32, again->files, same, err));
     assert_memory_equal(same, block, (size_t)p->size);
     mem_free(same);
     mem_free(block);
-    model_close(again);
-    model_close(m);
+    ar_model_close(again);
+    ar_model_close(m);
 }
 
 /* ---- keys ---- */

@@ -179,8 +179,8 @@ void test_params_load(void **state) {
     /* f16 and bf16 files into f64, f32 into f32: the stored values. */
     const char *const names[] = {"llama_f16", "llama_bf16", "gpt2"};
     for (int i = 0; i < 3; i++) {
-        model *m;
-        assert_ok(model_open(&m, golden_model(names[i], ""), err));
+        ar_model *m;
+        assert_ok(ar_model_open(&m, golden_model(names[i], ""), err));
         param_list p;
         assert_ok(params_build(&p, &m->config, AR_F64, err));
         double *block = mem_block_alloc((size_t)p.size);
@@ -193,7 +193,7 @@ void test_params_load(void **state) {
         assert_true(x > 0 && isfinite(x));
         mem_block_free(block, (size_t)p.size);
         params_close(&p);
-        model_close(m);
+        ar_model_close(m);
     }
 }
 
@@ -201,12 +201,12 @@ void test_params_load(void **state) {
 void test_params_nomem(void **state) {
     (void)state;
     for (int64_t n = 1; n < 10000; n++) {
-        model *m = NULL;
+        ar_model *m = NULL;
         mem_fail_at(n, 1);
-        const ar_status s = model_open(&m, golden_model("gpt2", ""), NULL);
+        const ar_status s = ar_model_open(&m, golden_model("gpt2", ""), NULL);
         mem_fail_at(0, 0);
         if (s == AR_OK) {
-            model_close(m);
+            ar_model_close(m);
             return;
         }
         assert_null(m);

@@ -43,9 +43,9 @@ static double compare(const st_file *got, const st_file *want) {
 
 static void check_grads(const char *name, const char *where, double tolerance) {
     char path[200], out[400];
-    model *m;
+    ar_model *m;
     snprintf(path, sizeof path, "models/%s", name);
-    assert_ok(model_open(&m, test_golden(path), err));
+    assert_ok(ar_model_open(&m, test_golden(path), err));
     snprintf(path, sizeof path, "models/%s/io.json", name);
     json_t *io = case_json(path);
     const json_t *train = json_object_get(io, "train");
@@ -69,7 +69,7 @@ static void check_grads(const char *name, const char *where, double tolerance) {
     st_close(got);
     st_close(want);
     json_decref(io);
-    model_close(m);
+    ar_model_close(m);
 }
 
 void test_grads_gpt2(void **state) {
@@ -86,8 +86,8 @@ void test_grads_llama(void **state) {
 
 void test_grads_refuse(void **state) {
     (void)state;
-    model *m;
-    assert_ok(model_open(&m, test_golden("models/gpt2"), err));
+    ar_model *m;
+    assert_ok(ar_model_open(&m, test_golden("models/gpt2"), err));
     int32_t ids[4] = {1, 2, 160, 3};
     grads_batch batch = {ids, ids, 1, 4};
     assert_fails(AR_RANGE, "vocabulary",
@@ -99,5 +99,5 @@ void test_grads_refuse(void **state) {
     batch = (grads_batch){many, many, 1, 4};
     assert_fails(AR_USAGE, "abacus",
                  grads_run(m, &batch, "abacus", NULL, "unused", NULL, err));
-    model_close(m);
+    ar_model_close(m);
 }

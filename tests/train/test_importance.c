@@ -10,22 +10,22 @@ static const char words[] = "the quick brown fox jumps over the lazy dog. "
 
 enum { MOST = 400 };
 
-static void measure(imatrix **out, const model *m, int64_t tokens,
+static void measure(imatrix **out, const ar_model *m, int64_t tokens,
                     int64_t most) {
     ar_tokenizer *tok;
     importance_options o = importance_options_default();
     o.tokens = tokens;
     o.most = most;
-    assert_ok(model_tokenizer(&tok, m, err));
+    assert_ok(ar_model_tokenizer(&tok, m, err));
     assert_ok(
         importance_measure(out, m, tok, words, sizeof words - 1, &o, err));
     ar_tokenizer_close(tok);
 }
 
-static int64_t encode(const model *m, int32_t ids[MOST]) {
+static int64_t encode(const ar_model *m, int32_t ids[MOST]) {
     ar_tokenizer *tok;
     size_t n;
-    assert_ok(model_tokenizer(&tok, m, err));
+    assert_ok(ar_model_tokenizer(&tok, m, err));
     ids[0] = ar_tokenizer_bos(tok);
     const size_t first = ids[0] >= 0;
     assert_ok(ar_tokenizer_encode(tok, words, sizeof words - 1, 0, ids + first,
@@ -35,7 +35,7 @@ static int64_t encode(const model *m, int32_t ids[MOST]) {
     return (int64_t)(n + first);
 }
 
-static float *load(const model *m, enum param_role role, int layer) {
+static float *load(const ar_model *m, enum param_role role, int layer) {
     const param_spec *s = &m->params.spec[params_find(&m->params, role, layer)];
     float *x = mem_new(float, shape_count(&s->shape));
     assert_ok(params_load_one(s, AR_F32, m->files, x, err));
@@ -44,7 +44,8 @@ static float *load(const model *m, enum param_role role, int layer) {
 
 /* The products of the first layer's attention see its norm of the embedding,
  * which is computed here by hand. */
-static void expect(const model *m, const int32_t *ids, int64_t n, double *out) {
+static void expect(const ar_model *m, const int32_t *ids, int64_t n,
+                   double *out) {
     const int64_t C = m->config.n_embd;
     float *embed = load(m, ROLE_EMBED, -1), *w = load(m, ROLE_ATTN_NORM, 0);
     for (int64_t i = 0; i < C; i++) out[i] = 0;
@@ -62,7 +63,7 @@ static void expect(const model *m, const int32_t *ids, int64_t n, double *out) {
     mem_free(w);
 }
 
-static void check_first_layer(const imatrix *x, const model *m,
+static void check_first_layer(const imatrix *x, const ar_model *m,
                               const double *want) {
     static const char *const names[] = {
         "blk.0.attn_q.weight", "blk.0.attn_k.weight", "blk.0.attn_v.weight"};
@@ -77,11 +78,11 @@ static void check_first_layer(const imatrix *x, const model *m,
 
 void test_importance(void **state) {
     (void)state;
-    model *m;
+    ar_model *m;
     imatrix *x;
     int32_t ids[MOST];
     double want[1024];
-    assert_ok(model_open(&m, test_golden("gguf/qwen3_q8_0.gguf"), err));
+    assert_ok(ar_model_open(&m, test_golden("gguf/qwen3_q8_0.gguf"), err));
     const int64_t n = encode(m, ids);
     /* The text as one window, then whole windows of 7 of its first 30. */
     measure(&x, m, 0, 0);
@@ -96,15 +97,15 @@ void test_importance(void **state) {
     expect(m, ids, 28, want);
     check_first_layer(x, m, want);
     imatrix_close(x);
-    model_close(m);
+    ar_model_close(m);
 }
 
 /* Matrices that are stored turned round have importance of their inputs. */
 void test_importance_turned(void **state) {
     (void)state;
-    model *m;
+    ar_model *m;
     imatrix *x;
-    assert_ok(model_open(&m, test_golden("gguf/gpt2_q8_0.gguf"), err));
+    assert_ok(ar_model_open(&m, test_golden("gguf/gpt2_q8_0.gguf"), err));
     measure(&x, m, 0, 0);
     assert_int_equal(imatrix_find(x, "blk.0.attn_qkv.weight")->columns,
                      m->config.n_embd);
@@ -112,10 +113,10 @@ void test_importance_turned(void **state) {
                      m->config.n_ff);
     imatrix_close(x);
     ar_tokenizer *tok;
-    assert_ok(model_tokenizer(&tok, m, err));
+    assert_ok(ar_model_tokenizer(&tok, m, err));
     assert_fails(AR_RANGE, "no text",
                  importance_measure(&x, m, tok, "", 0, NULL, err));
     assert_null(x);
     ar_tokenizer_close(tok);
-    model_close(m);
+    ar_model_close(m);
 }

@@ -208,9 +208,9 @@ void test_run_folder(void **state) {
     train_result r;
     assert_ok(train_run(&s, run, TRAIN_NEW, NULL, &r, err));
     same_file(in(run, "log.jsonl"), copy);
-    model *m;
+    ar_model *m;
     ar_tokenizer *tok;
-    assert_ok(model_open(&m, run, err));
+    assert_ok(ar_model_open(&m, run, err));
     assert_ok(ar_tokenizer_open(&tok, m->folder, err));
     char *text;
     size_t n;
@@ -252,7 +252,7 @@ void test_run_folder(void **state) {
                  eval_text(m, tok, text, 1, &opt, &e, err));
     mem_free(text);
     ar_tokenizer_close(tok);
-    model_close(m);
+    ar_model_close(m);
     settings_close(&s);
 }
 
