@@ -141,7 +141,7 @@ static void attention(const setup *s, int64_t T, double best) {
 /* `rows` tokens of sequences that hold `keys` tokens. */
 static void paged(const setup *s, int rows, int sequences, int64_t keys,
                   double best) {
-    enum { H = 12, D = 64, PAGE = 64 };
+    enum { H = 12, D = 64, PAGE = 16 }; /* as engines have it */
     const int64_t pages = (keys + PAGE - 1) / PAGE;
     const op_attr attr = {.paged = {.scale = 0.125, .page = PAGE}};
     const int64_t x[] = {rows, H, D}, p[] = {pages * sequences, PAGE, H, D};

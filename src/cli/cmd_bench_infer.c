@@ -19,7 +19,7 @@ typedef struct infer_args {
     device_args on;
     const char *model, *random, *keep, *prompts, *gens, *depths, *output;
     const char *text;
-    int64_t reps;
+    int64_t reps, sessions;
     engine_args run;
     draft_args guess;
     bool json, look_up;
@@ -31,8 +31,8 @@ static const cli_option infer_options[] = {
     {"--random", NULL, CLI_TEXT, false, offsetof(infer_args, random),
      "SHAPE[:MIX]",
      "no file but random weights: a preset such as llama-1b, qwen3-0.6b or "
-     "smollm2-135m, and a type or mix as `arcane quantize --to` has them; "
-     "default q4_k_m"},
+     "smollm2-135m, and f32, f16, bf16, or a type or mix as `arcane quantize "
+     "--to` has them; default q4_k_m"},
     {"--keep", NULL, CLI_TEXT, false, offsetof(infer_args, keep), "FILE",
      "with --random: write the model there and keep it"},
     {"--prompt", "-p", CLI_TEXT, false, offsetof(infer_args, prompts), "N,...",
@@ -54,6 +54,9 @@ static const cli_option infer_options[] = {
      "where that is 0; default: made-up tokens"},
     {"--reps", "-r", CLI_INT, false, offsetof(infer_args, reps), "N",
      "times each is run, after one to warm up; default 5"},
+    {"--sessions", NULL, CLI_INT, false, offsetof(infer_args, sessions), "N",
+     "different texts that go on together, each with these tokens, in one step "
+     "after the other; tokens of all are counted; default 1"},
     {"--output", "-o", CLI_TEXT, false, offsetof(infer_args, output), "FORM",
      "md (a table), csv or json; default md"},
     {"--json", NULL, CLI_FLAG, false, offsetof(infer_args, json), NULL,
@@ -63,7 +66,7 @@ static const cli_option infer_options[] = {
     OPTIONS_END,
 };
 
-enum { MOST = 32, MAX_REPS = 1000, MAX_TEXT = 16 << 20 };
+enum { MOST = 32, MAX_REPS = 1000, MAX_TEXT = 16 << 20, MAX_SESSIONS = 64 };
 
 typedef struct numbers {
     int32_t *x;
@@ -93,11 +96,12 @@ typedef struct bench {
     const infer_args *a;
     ar_model *m;
     ar_engine *e;
-    ar_session *s;
-    int64_t reps, threads;
-    int32_t *ids;
-    double *logits;
-    int32_t *text; /* [n_text] of --text; NULL without */
+    ar_session *s[MAX_SESSIONS];
+    int64_t reps, threads, sessions;
+    int64_t longest; /* tokens of a session in one step */
+    int32_t *ids;    /* [sessions][longest] */
+    double *logits;  /* [sessions][V] */
+    int32_t *text;   /* [n_text] of --text; NULL without */
     int64_t n_text;
     draft_model guess;
     ar_sampler *greedy;
@@ -115,16 +119,27 @@ static ar_status read_numbers(const char *name, const char *list, numbers *out,
                      MOST);
 }
 
-/* Text of n tokens that are never the same twice in a row. */
-static int32_t made_up(const bench *b, int64_t i) {
-    return (int32_t)((i * 7919 + 13) % b->m->config.n_vocab);
+/* Texts of which no two are the same, without one token twice in a row. */
+static int32_t made_up(const bench *b, int64_t who, int64_t i) {
+    return (int32_t)((i * 7919 + who * 101 + 13) % b->m->config.n_vocab);
 }
 
-static ar_status feed(bench *b, int64_t n, bool want, ar_error *err) {
+/* n tokens from `first` for every session, in one step. */
+static ar_status feed(bench *b, int64_t first, int64_t n, bool want,
+                      ar_error *err) {
+    ar_engine_part part[MAX_SESSIONS];
     if (n == 0) return AR_OK;
-    for (int64_t i = 0; i < n; i++) b->ids[i] = made_up(b, i);
-    return ar_session_feed(b->s, b->ids, n, false, want ? b->logits : NULL,
-                           err);
+    for (int64_t s = 0; s < b->sessions; s++) {
+        int32_t *ids = b->ids + s * b->longest;
+        for (int64_t i = 0; i < n; i++) ids[i] = made_up(b, s, first + i);
+        part[s] = (ar_engine_part){
+            .s = b->s[s],
+            .tokens = ids,
+            .n = n,
+            .want = want ? AR_LOGITS_LAST : AR_LOGITS_NONE,
+            .logits = want ? b->logits + s * b->m->config.n_vocab : NULL};
+    }
+    return ar_engine_step(b->e, part, b->sessions, err);
 }
 
 /* The likeliest tokens behind a text that is read before the clock starts. */
@@ -133,9 +148,9 @@ static ar_status write_text(bench *b, test *t, double *seconds, ar_error *err) {
     ar_generator *g;
     if (t->is.kind != DRAFT) o.draft = NULL;
     if (t->is.kind == NO_GUESS) o.max_guesses = 0;
-    TRY(ar_generator_open(&g, b->s, &o, err));
+    TRY(ar_generator_open(&g, b->s[0], &o, err));
     for (int64_t i = 0; i < t->is.depth; i++)
-        b->ids[i] = b->text ? b->text[i] : made_up(b, i);
+        b->ids[i] = b->text ? b->text[i] : made_up(b, 0, i);
     ar_status s = ar_generator_begin(g, b->ids, t->is.depth, NULL, err);
     const double start = clock_now();
     for (int64_t i = 0; i < t->is.gen && s == AR_OK; i++) {
@@ -152,21 +167,19 @@ static ar_status write_text(bench *b, test *t, double *seconds, ar_error *err) {
 
 static ar_status run_once(bench *b, test *t, double *seconds, ar_error *err) {
     if (t->is.kind != MADE_UP) return write_text(b, t, seconds, err);
-    ar_session_rewind(b->s, 0);
-    TRY(feed(b, t->is.depth, false, err));
+    for (int64_t s = 0; s < b->sessions; s++) ar_session_rewind(b->s[s], 0);
+    TRY(feed(b, 0, t->is.depth, false, err));
     const double start = clock_now();
-    TRY(feed(b, t->is.prompt, true, err));
-    for (int64_t i = 0; i < t->is.gen; i++) {
-        const int32_t id = made_up(b, i + 1);
-        TRY(ar_session_feed(b->s, &id, 1, false, b->logits, err));
-    }
+    TRY(feed(b, 0, t->is.prompt, true, err));
+    for (int64_t i = 0; i < t->is.gen; i++) TRY(feed(b, i + 1, 1, true, err));
     *seconds = clock_now() - start;
     return AR_OK;
 }
 
 static ar_status run_test(bench *b, test *t, ar_error *err) {
     double seconds, sum = 0, squares = 0;
-    const double n = (double)(t->is.prompt + t->is.gen), reps = (double)b->reps;
+    const double n = (double)((t->is.prompt + t->is.gen) * b->sessions);
+    const double reps = (double)b->reps;
     TRY(run_once(b, t, &seconds, err));
     t->stats = (ar_generate_stats){0};
     for (int64_t i = 0; i < b->reps; i++) {
@@ -220,21 +233,24 @@ static void print_csv(const bench *b, const test *t) {
 }
 
 /* "tg128 draft (310 of 400) @ d4096": what was right of what was guessed. */
-static void name_test(const test *t, char *out, size_t size) {
-    char guess[64] = "", depth[32] = "";
+static void name_test(const bench *b, const test *t, char *out, size_t size) {
+    char guess[64] = "", depth[32] = "", many[32] = "";
+    if (b->sessions > 1)
+        snprintf(many, sizeof many, " x %lld", (long long)b->sessions);
     if (t->is.kind > NO_GUESS)
         snprintf(guess, sizeof guess, " %s (%lld of %lld right)",
                  kind_names[t->is.kind], (long long)t->stats.right,
                  (long long)t->stats.guessed);
     if (t->is.depth)
         snprintf(depth, sizeof depth, " @ d%lld", (long long)t->is.depth);
-    snprintf(out, size, "%s%lld%s%s", t->is.gen ? "tg" : "pp",
-             (long long)(t->is.gen ? t->is.gen : t->is.prompt), guess, depth);
+    snprintf(out, size, "%s%lld%s%s%s", t->is.gen ? "tg" : "pp",
+             (long long)(t->is.gen ? t->is.gen : t->is.prompt), many, guess,
+             depth);
 }
 
 static void print_test(const bench *b, const test *t, const char *form) {
     char name[128];
-    name_test(t, name, sizeof name);
+    name_test(b, t, name, sizeof name);
     if (!strcmp(form, "csv"))
         print_csv(b, t);
     else
@@ -249,10 +265,11 @@ static void note_test(bench *b, const test *t) {
     for (int64_t i = 0; i < b->reps; i++)
         json_array_append_new(samples, json_real(t->samples[i]));
     json_t *row = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "model", name_of(b->a),
-        "type", b->type, "n_threads", (json_int_t)b->threads, "n_prompt",
-        (json_int_t)t->is.prompt, "n_gen", (json_int_t)t->is.gen, "n_depth",
-        (json_int_t)t->is.depth, "avg_ts", t->mean, "stddev_ts", t->deviation,
+        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "model",
+        name_of(b->a), "type", b->type, "n_threads", (json_int_t)b->threads,
+        "n_prompt", (json_int_t)t->is.prompt, "n_gen", (json_int_t)t->is.gen,
+        "n_depth", (json_int_t)t->is.depth, "n_sessions",
+        (json_int_t)b->sessions, "avg_ts", t->mean, "stddev_ts", t->deviation,
         "samples_ts", samples);
     if (t->is.kind != MADE_UP) {
         json_object_set_new(row, "guess", json_string(kind_names[t->is.kind]));
@@ -300,8 +317,9 @@ static ar_status open_engine(bench *b, int64_t length, int64_t longest,
                              ar_error *err) {
     ar_engine_options o;
     TRY(engine_args_read(&o, &b->a->on, &b->a->run, err));
-    o.max_sessions = 1;
-    o.max_tokens = length;
+    b->sessions = o.max_sessions = b->a->sessions;
+    b->longest = longest + 1;
+    o.max_tokens = (length + o.page) * b->sessions;
     b->threads = o.n_threads ? o.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
     if (length > b->m->config.n_ctx)
         return error_set(err, AR_USAGE,
@@ -309,13 +327,14 @@ static ar_status open_engine(bench *b, int64_t length, int64_t longest,
                          "%lld",
                          (long long)length, (long long)b->m->config.n_ctx);
     TRY(ar_engine_open(&b->e, b->m, &o, err));
-    TRY(ar_session_open(&b->s, b->e, err));
+    for (int64_t i = 0; i < b->sessions; i++)
+        TRY(ar_session_open(&b->s[i], b->e, err));
     TRY(draft_model_open(&b->guess, &b->a->guess, &o, err));
     ar_sample_options greedy = ar_sample_options_default();
     greedy.temperature = 0;
     TRY(ar_sampler_open(&b->greedy, &greedy, b->m->config.n_vocab, 0, err));
-    b->ids = mem_new(int32_t, longest + 1);
-    b->logits = mem_new(double, b->m->config.n_vocab);
+    b->ids = mem_new(int32_t, b->sessions * b->longest);
+    b->logits = mem_new(double, b->sessions * b->m->config.n_vocab);
     if (!b->ids || !b->logits) return error_set(err, AR_NOMEM, "out of memory");
     return AR_OK;
 }
@@ -398,6 +417,15 @@ static ar_status read_text(bench *b, ar_error *err) {
     return error_set(err, AR_USAGE, "%.160s: has no text", b->a->text);
 }
 
+/* A mix, or a float type for all matrices. */
+static ar_status find_mix(export_mix *mix, const char *name, ar_error *err) {
+    const ar_type t = ar_type_from_name(name);
+    if (t != AR_F32 && t != AR_F16 && t != AR_BF16)
+        return export_mix_find(mix, name, err);
+    *mix = (export_mix){.rest = t, .more = t, .ends = t};
+    return AR_OK;
+}
+
 /* Opens a model of random weights; its file goes at once unless it is kept. */
 static ar_status open_random(bench *b, ar_error *err) {
     char preset[64], path[4096];
@@ -407,7 +435,7 @@ static ar_status open_random(bench *b, ar_error *err) {
         colon ? (size_t)(colon - b->a->random) : strlen(b->a->random);
     snprintf(preset, sizeof preset, "%.*s", (int)(n < 63 ? n : 63),
              b->a->random);
-    TRY(export_mix_find(&mix, colon ? colon + 1 : "q4_k_m", err));
+    TRY(find_mix(&mix, colon ? colon + 1 : "q4_k_m", err));
     snprintf(path, sizeof path, "%s/arcane-random-%ld.gguf",
              dir && *dir ? dir : "/tmp", (long)getpid());
     const char *at = b->a->keep ? b->a->keep : path;
@@ -427,6 +455,9 @@ static ar_status check(infer_args *a, ar_error *err) {
                          "--text: only with --draft or --look-up");
     if (a->reps < 1 || a->reps > MAX_REPS)
         return error_set(err, AR_USAGE, "--reps: between 1 and %d", MAX_REPS);
+    if (a->sessions < 1 || a->sessions > MAX_SESSIONS)
+        return error_set(err, AR_USAGE, "--sessions: between 1 and %d",
+                         MAX_SESSIONS);
     if (a->json) a->output = "json";
     if (strcmp(a->output, "md") && strcmp(a->output, "csv") &&
         strcmp(a->output, "json"))
@@ -460,7 +491,7 @@ static ar_status run_infer(const void *parsed, ar_error *err) {
         json_decref(b.rows);
     draft_model_close(&b.guess);
     ar_sampler_close(b.greedy);
-    ar_session_close(b.s);
+    for (int i = 0; i < MAX_SESSIONS; i++) ar_session_close(b.s[i]);
     ar_engine_close(b.e);
     ar_model_close(b.m);
     mem_free(b.ids);
@@ -493,6 +524,7 @@ const cli_command cmd_bench_infer = {
                                     .gens = "128",
                                     .depths = "0",
                                     .output = "md",
-                                    .reps = 5},
+                                    .reps = 5,
+                                    .sessions = 1},
     .run = run_infer,
 };

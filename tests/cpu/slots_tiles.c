@@ -77,6 +77,53 @@ void slot_dot_tile16(slot_run *r) {
         }
 }
 
+static void one_dot_panel(slot_run *r, int m, int n) {
+    const int mr = r->k->gemm.mr, nr = r->k->gemm.nr;
+    const int64_t ld = r->n + 3, ldy = nr + 5;
+    r->buffers = 0;
+    float *x = slot_floats(r, mr * ld), *w = slot_floats(r, nr * ld);
+    float *px = slot_floats(r, panel_size(r->n, mr) + 16);
+    float *pw = slot_floats(r, panel_size(r->n, nr) + 16);
+    float *y = slot_floats(r, mr * ldy), *old = slot_floats(r, mr * ldy);
+    memcpy(old, y, (size_t)(mr * ldy) * sizeof *y);
+    r->k->pack_lanes(r->n, mr, m, x, ld, px);
+    r->k->pack_lanes(r->n, nr, n, w, ld, pw);
+    r->k->dot_panel(r->n, px, pw, y, ldy, m, n);
+    for (int i = 0; i < mr; i++)
+        for (int j = 0; j < ldy; j++) {
+            float want = old[i * ldy + j];
+            if (i < m && j < n)
+                r->k->dot_tile(r->n, x + i * ld, ld, w + j * ld, ld, &want, 1,
+                               1, 1);
+            slot_want(r, "y", i * ldy + j, y[i * ldy + j], want, 0);
+        }
+}
+
+void slot_dot_panel(slot_run *r) {
+    const int mr = r->k->gemm.mr, nr = r->k->gemm.nr;
+    for (int m = 1; m <= mr; m++) one_dot_panel(r, m, nr);
+    for (int n = 1; n < nr; n += 3) one_dot_panel(r, n % mr + 1, n);
+}
+
+void slot_pack_lanes(slot_run *r) {
+    const int64_t ld = r->n + 2, steps = (r->n + 15) / 16;
+    for (int width = 1; width <= 33; width += 4)
+        for (int rows = 1; rows <= width; rows += 3) {
+            r->buffers = 0;
+            const int64_t lane = panel_lane(r->n, width);
+            float *x = slot_floats(r, rows * ld);
+            float *y = slot_floats(r, panel_size(r->n, width));
+            r->k->pack_lanes(r->n, width, rows, x, ld, y);
+            for (int64_t i = 0; i < 16 * steps * width; i++) {
+                const int64_t l = i / (steps * width);
+                const int64_t s = i / width % steps, row = i % width;
+                const int64_t at = s * 16 + l;
+                slot_want(r, "dst", i, y[l * lane + s * width + row],
+                          row < rows && at < r->n ? x[row * ld + at] : 0, 0);
+            }
+        }
+}
+
 void slot_pack_rows(slot_run *r) {
     const int64_t ld = r->n + 2;
     for (int width = 1; width <= 33; width += 4)
@@ -152,26 +199,43 @@ void slot_softmax_cols(slot_run *r) {
     }
 }
 
-void slot_softmax_row(slot_run *r) {
-    float max = -INFINITY, sum = 0;
-    double top = -INFINITY, total = 0;
+/* Some rows at a time; row 1 has seen nothing until the second step. */
+static void some_softmax_rows(slot_run *r, int m) {
+    const int64_t ld = r->n + 3;
+    float max[16], sum[16], shrink[16];
+    double top[16], total[16] = {0};
+    for (int i = 0; i < 16; i++)
+        max[i] = -INFINITY, top[i] = -INFINITY, sum[i] = 0;
+    r->buffers = 0;
     for (int step = 0; step < 3; step++) {
-        float *s = slot_floats(r, r->n), *old = slot_floats(r, r->n);
-        EACH s[i] = step == 0 ? -INFINITY : (float)step * s[i];
-        memcpy(old, s, (size_t)r->n * sizeof *s);
-        const float shrink = r->k->softmax_row(r->n, s, &max, &sum);
-        const double before = top;
-        EACH top = old[i] > top ? old[i] : top;
-        const double m = top > -INFINITY ? top : 0;
-        total *= exp(before - m);
-        EACH {
-            slot_want(r, "s", i, s[i], exp(old[i] - m), 1e-6);
-            total += exp(old[i] - m);
+        float *s = slot_floats(r, m * ld), *old = slot_floats(r, m * ld);
+        for (int64_t i = 0; step == 0 && m > 1 && i < r->n; i++)
+            s[ld + i] = -INFINITY;
+        memcpy(old, s, (size_t)(m * ld) * sizeof *s);
+        r->k->softmax_rows(m, r->n, s, ld, 0.7f, max, sum, shrink);
+        for (int64_t i = 0; i < m * ld; i++)
+            if (i % ld >= r->n) slot_want(r, "s", i, s[i], old[i], 0);
+        for (int row = 0; row < m; row++) {
+            const float *x = old + row * ld;
+            const double before = top[row];
+            EACH top[row] = fmax(top[row], (double)(0.7f * x[i]));
+            const double base = top[row] > -INFINITY ? top[row] : 0;
+            total[row] *= exp(before - base);
+            EACH {
+                const double p = exp((double)(0.7f * x[i]) - base);
+                slot_want(r, "s", row * ld + i, s[row * ld + i], p, 1e-6);
+                total[row] += p;
+            }
+            slot_want(r, "max", row, max[row], top[row], 0);
+            slot_want(r, "sum", row, sum[row], total[row], 4e-6);
+            slot_want(r, "shrink", row, shrink[row], exp(before - base), 1e-6);
         }
-        slot_want(r, "max", step, max, top, 0);
-        slot_want(r, "sum", step, sum, total, 4e-6);
-        slot_want(r, "shrink", step, shrink, exp(before - m), 1e-6);
     }
+}
+
+void slot_softmax_rows(slot_run *r) {
+    static const int counts[] = {1, 2, 5, 16};
+    for (int i = 0; i < 4; i++) some_softmax_rows(r, counts[i]);
 }
 
 static void one_cols_dx(slot_run *r, double cap) {
@@ -268,6 +332,22 @@ static uint16_t *halves(slot_run *r) {
     uint16_t *x = (uint16_t *)(void *)slot_floats(r, (r->n + 1) / 2);
     EACH x[i] = (uint16_t)((i * 40503 + 1) & ~(i % 2 ? 0x4000 : 0x0400));
     return x;
+}
+
+void slot_from_q8_0(slot_run *r) {
+    const int64_t n = r->n / 32 * 32;
+    float *y = slot_floats(r, n);
+    uint8_t *x = (uint8_t *)slot_floats(r, n / 32 * 9);
+    for (int64_t i = 0; i < n / 32 * 34; i++)
+        x[i] = (uint8_t)(i % 34 == 1 ? 0x2c + i / 34 % 20 : i * 173 + 5);
+    r->k->from_q8_0(n, x, y);
+    for (int64_t i = 0; i < n; i++) {
+        const uint8_t *b = x + i / 32 * 34;
+        const uint16_t d = (uint16_t)(b[0] | b[1] << 8);
+        const float want =
+            (float)widened(d, false) * (float)(int8_t)b[2 + i % 32];
+        slot_want(r, "y", i, y[i], want, 0);
+    }
 }
 
 void slot_from_f16(slot_run *r) {

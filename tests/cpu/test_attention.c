@@ -409,18 +409,18 @@ void test_paged_long(void **state) {
     room r = room_open();
     const cpu_kernels *k = cpu_kernels_find(NULL);
     const paged p = make_paged(&r, &x);
-    op_call all = paged_call(&r, &p, k, 0, 100);
+    op_call all = paged_call(&r, &p, k, 0, 260);
     int32_t *position = all.in[5].data, *sequence = all.in[4].data;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 260; i++) {
         sequence[i] = 2;
-        position[i] = 2400 + i;
+        position[i] = 2240 + i;
     }
     call_threads(&fast_paged, &r, &all);
     assert_int_equal(fast_paged.work_size(&all), 0);
-    for (int i = 0; i < 100; i += 9) {
+    for (int i = 0; i < 260; i += 29) {
         op_call one = paged_call(&r, &p, k, i, 1);
         *(int32_t *)one.in[4].data = 2;
-        *(int32_t *)one.in[5].data = 2400 + i;
+        *(int32_t *)one.in[5].data = 2240 + i;
         assert_true(fast_paged.work_size(&one) > 0);
         call_threads(&fast_paged, &r, &one);
         assert_memory_equal(one.out[0].data,

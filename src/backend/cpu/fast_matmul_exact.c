@@ -4,7 +4,9 @@
  * bias: the same bits for any number of rows, of threads and on every
  * instruction set.  f32 operands contiguous along k are used where they lie;
  * others are laid out so first: x once, w a block of rows at a time, decoded
- * where it holds blocks of numbers, along k or along o.
+ * where it holds blocks of numbers, along k or along o.  From MANY_ROWS on it
+ * pays to have both as panels, whose product (dot_panel) has the same bits and
+ * is faster.
  * Training products of few rows come here too: they are bound by memory, and
  * panels would only add to it. */
 #include "backend/cpu/fast_matmul.h"
@@ -16,6 +18,7 @@
 
 enum {
     FEW_ROWS = 4,
+    MANY_ROWS = 24,
     BLOCK = 64,           /* most rows of w in a share */
     BLOCK_FLOATS = 65536, /* most floats, so that it stays in cache */
     STEPS = 16,           /* of blocks along o, decoded at a time */
@@ -65,8 +68,20 @@ static bool exact_fits(const op_call *c) {
     return g.m <= FEW_ROWS && in_place(&w);
 }
 
+/* By panels?  A worker holds nr lines of w twice: laid out and as a panel.
+ * Blocks along o would be decoded again for each panel. */
+static bool by_panels(const op_call *c, const gemm_args *g) {
+    const int nr = c->k->gemm.nr;
+    const tensor *w = &c->in[1];
+    if (quant_is_block(w->type) && !tensor_blocks_along_k(w)) return false;
+    return g->m >= MANY_ROWS && nr * g->k + panel_size(g->k, nr) <=
+                                    CPU_SCRATCH_SIZE / (int)sizeof(float);
+}
+
 static int64_t x_size(const op_call *c, const gemm_args *g) {
     const gemm_source x = lines_of_x(c, g);
+    const int mr = c->k->gemm.mr;
+    if (by_panels(c, g)) return (g->m + mr - 1) / mr * panel_size(g->k, mr);
     return in_place(&x) ? 0 : g->m * g->k;
 }
 
@@ -187,6 +202,51 @@ void matmul_exact_rows(const exact_rows *x, const gemm_source *w, int64_t first,
                            (int)min(4, x->m - m), (int)min(4, n - o));
 }
 
+/* Panel `share` of x. */
+static void x_panel(void *ctx, int64_t share, int worker) {
+    const job *j = ctx;
+    const cpu_kernels *k = j->c->k;
+    const int mr = k->gemm.mr;
+    const int64_t first = share * mr, n = min(mr, j->g.m - first), K = j->g.k;
+    float *to = (float *)j->c->work + share * panel_size(K, mr);
+    if (in_place(&j->x)) {
+        k->pack_lanes(K, mr, n, j->rows + first * j->ld_rows, j->ld_rows, to);
+        return;
+    }
+    float *rows = cpu_scratch(j->c, worker);
+    lay_out(&j->x, first, n, K, rows);
+    k->pack_lanes(K, mr, n, rows, K, to);
+}
+
+/* All of x times nr lines of w. */
+static void w_panel(void *ctx, int64_t share, int worker) {
+    const job *j = ctx;
+    const gemm_args *g = &j->g;
+    const cpu_kernels *k = j->c->k;
+    const int mr = k->gemm.mr, nr = k->gemm.nr;
+    const int64_t first = share * nr, n = min(nr, g->n - first);
+    const float *x = j->c->work;
+    float *panel = cpu_scratch(j->c, worker);
+    int64_t ld;
+    const float *rows =
+        rows_of_w(&j->w, g->k, first, n, panel + panel_size(g->k, nr), &ld);
+    k->pack_lanes(g->k, nr, n, rows, ld, panel);
+    for (int64_t m = 0; m < g->m; m += mr, x += panel_size(g->k, mr)) {
+        float *y = g->c + m * g->ldc + first;
+        const int some = (int)min(mr, g->m - m);
+        k->dot_panel(g->k, x, panel, y, g->ldc, some, (int)n);
+        for (int i = 0; g->bias && i < some; i++)
+            for (int64_t o = 0; o < n; o++)
+                y[i * g->ldc + o] += g->bias[first + o];
+    }
+}
+
+static void run_panels(job *j) {
+    const gemm_geometry *t = &j->c->k->gemm;
+    pool_run(j->c->threads, x_panel, j, (j->g.m + t->mr - 1) / t->mr);
+    pool_run(j->c->threads, w_panel, j, (j->g.n + t->nr - 1) / t->nr);
+}
+
 static void w_share(void *ctx, int64_t share, int worker) {
     const job *j = ctx;
     const gemm_args *g = &j->g;
@@ -205,6 +265,10 @@ static void run_product(const op_call *c, int64_t i) {
     j.rows = j.x.data;
     j.ld_rows = j.x.line;
     j.block = matmul_exact_block(&j.w, j.g.m, j.g.k);
+    if (by_panels(c, &j.g)) {
+        run_panels(&j);
+        return;
+    }
     if (x_size(c, &j.g) > 0) {
         pool_run(c->threads, x_share, &j, (j.g.m + X_SHARE - 1) / X_SHARE);
         j.rows = c->work;

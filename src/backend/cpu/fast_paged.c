@@ -5,9 +5,10 @@
  * it sees, and on nothing else in the call:
  *
  *   - keys are walked from key 0 in ranges of RANGE tokens, a range in blocks
- *     of at most BLOCK tokens that never cross a page;
- *   - scores are chains of dot_tile; a block's maximum and sum are those of
- *     softmax_row; o sums p v in the order of keys (mix_rows);
+ *     of at most BLOCK tokens, gathered from their pages;
+ *   - scores are chains of dot_tile, of many queries by panels of dot_panel,
+ *     which has the same bits; a block's maximum and sum are those of
+ *     softmax_rows; o sums p v in the order of keys (mix_rows);
  *   - ranges start anew and are joined in order.
  *
  * So rows of one sequence share the reading of its keys, and when there are
@@ -17,15 +18,15 @@
 #include <string.h>
 
 #include "backend/cpu/attention.h"
-#include "quant/quant.h"
 
 enum {
-    RANGE = 512,     /* tokens, in whole pages */
-    BLOCK = 64,      /* tokens */
-    ROWS = 16,       /* rows of a share */
-    QUERIES = 32,    /* (row, head) pairs done together */
+    RANGE = 512,   /* tokens, in whole pages */
+    BLOCK = 64,    /* tokens */
+    QUERIES = 128, /* (row, head) pairs done together: a share of a prompt */
+    SOFTMAX_ROWS = 16,
+    MANY = 12,       /* queries for which panels of keys pay */
     MAX_DIM = 1024,  /* most D and E that the scratch has room for */
-    FEW_SHARES = 32, /* fewer: ranges become shares */
+    FEW_SHARES = 16, /* fewer: ranges become shares */
 };
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -36,6 +37,7 @@ typedef struct job {
     int64_t N, H, D, G, E, page, window;
     float scale, cap;
     int64_t range, n_ranges; /* tokens of a range; ranges of a whole table */
+    int64_t rows;            /* of a share */
     int64_t n_row_blocks;
     bool split; /* one share does one range */
 } job;
@@ -51,9 +53,10 @@ typedef struct queries {
     int64_t n, row, head; /* (row, head) of query 0, head in the group */
     int64_t sequence, g;
     int64_t first[QUERIES], end[QUERIES];
-    float *q;     /* [QUERIES][D] */
-    float *s;     /* [QUERIES][BLOCK] */
-    float *k, *v; /* [BLOCK][D], [BLOCK][E]: of pools that are not f32 */
+    float *q;                   /* [QUERIES][D] */
+    float *s;                   /* [QUERIES][BLOCK] */
+    float *k, *v;               /* [BLOCK][D], [BLOCK][E]: a block */
+    float *q_panels, *k_panels; /* with MANY queries: of pack_lanes */
     sums all, part;
 } queries;
 
@@ -72,7 +75,8 @@ static job job_of(const op_call *c) {
              .cap = (float)a->softcap};
     j.range = max(1, RANGE / max(1, j.page)) * j.page;
     j.n_ranges = (table->dim[1] * j.page + j.range - 1) / max(1, j.range);
-    j.n_row_blocks = (j.N + ROWS - 1) / ROWS;
+    j.rows = max(1, QUERIES * j.G / max(1, j.H));
+    j.n_row_blocks = (j.N + j.rows - 1) / j.rows;
     j.split = j.n_ranges > 1 && j.n_row_blocks * j.G < FEW_SHARES;
     return j;
 }
@@ -83,65 +87,117 @@ static int64_t int_at(const tensor *t, int64_t i, int64_t j) {
 
 /* ---- keys and values ---- */
 
-/* n rows [page, at + i, g, :] of a pool as f32; *ld from one to the next. */
-static const float *pool_rows(const job *j, const tensor *t, int64_t page,
-                              int64_t at, int64_t g, int64_t n, float *tmp,
-                              int64_t *ld) {
-    const int64_t offset =
-        page * t->stride[0] + at * t->stride[1] + g * t->stride[2];
+/* n rows [page, at + i, g, :] of a pool as f32. */
+static void page_rows(const job *j, const tensor *t, const int64_t at[3],
+                      int64_t n, float *to) {
+    const cpu_kernels *k = j->c->k;
     const int64_t width = t->dim[3];
-    *ld = t->stride[1];
-    if (t->type == AR_F32) return (const float *)t->data + offset;
-    *ld = width;
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t at_row = offset + i * t->stride[1];
-        const void *x = (const char *)t->data + ar_type_size(t->type, at_row);
-        if (t->type == AR_Q8_0)
-            quant_decode(AR_Q8_0, x, tmp + i * width, width);
+    for (int64_t i = 0; i < n; i++, to += width) {
+        const int64_t row = at[0] * t->stride[0] + (at[1] + i) * t->stride[1] +
+                            at[2] * t->stride[2];
+        const void *x = (const char *)t->data + ar_type_size(t->type, row);
+        if (t->type == AR_F32)
+            memcpy(to, x, (size_t)width * sizeof *to);
+        else if (t->type == AR_Q8_0)
+            k->from_q8_0(width, x, to);
         else if (t->type == AR_BF16)
-            j->c->k->from_bf16(width, x, tmp + i * width);
+            k->from_bf16(width, x, to);
         else
-            j->c->k->from_f16(width, x, tmp + i * width);
+            k->from_f16(width, x, to);
     }
-    return tmp;
+}
+
+/* Keys key .. key + n - 1 of a sequence as rows; zeros where there is no page.
+ * Returns a bit for each of those. */
+static uint64_t gather(const job *j, const queries *x, const tensor *t,
+                       int64_t key, int64_t n, float *to) {
+    const int64_t width = t->dim[3];
+    uint64_t missing = 0;
+    for (int64_t i = 0, some; i < n; i += some) {
+        const int64_t p = (key + i) / j->page, within = (key + i) % j->page;
+        const int64_t page = int_at(&j->c->in[3], x->sequence, p);
+        some = min(n - i, j->page - within);
+        if (page >= 0 && page < j->c->in[1].dim[0]) {
+            page_rows(j, t, (const int64_t[]){page, within, x->g}, some,
+                      to + i * width);
+            continue;
+        }
+        memset(to + i * width, 0, (size_t)(some * width) * sizeof *to);
+        for (int64_t a = i; a < i + some; a++) missing |= (uint64_t)1 << a;
+    }
+    return missing;
 }
 
 /* ---- one block of keys ---- */
 
-/* A block's rows [low, high) that query i sees. */
-static bool rows_of(const queries *x, int64_t i, int64_t key, int64_t n,
+/* A block's rows [low, high) that query i sees; low >= high: none. */
+static void rows_of(const queries *x, int64_t i, int64_t key, int64_t n,
                     int64_t rows[2]) {
     rows[0] = max(0, x->first[i] - key);
     rows[1] = min(n, x->end[i] - key);
-    return rows[0] < rows[1];
 }
 
-static void scores(const job *j, const queries *x, int64_t n, const float *k,
-                   int64_t ldk) {
+/* n rows of D elements as panels of that width. */
+static void pack(const job *j, int width, int64_t n, const float *rows,
+                 float *to) {
+    for (int64_t i = 0; i < n; i += width, to += panel_size(j->D, width))
+        j->c->k->pack_lanes(j->D, width, min(width, n - i), rows + i * j->D,
+                            j->D, to);
+}
+
+static void scores_of_many(const job *j, const queries *x, int64_t n) {
+    const int mr = j->c->k->gemm.mr, nr = j->c->k->gemm.nr;
+    pack(j, nr, n, x->k, x->k_panels);
+    for (int64_t r = 0; r < n; r += nr)
+        for (int64_t i = 0; i < x->n; i += mr)
+            j->c->k->dot_panel(j->D,
+                               x->q_panels + i / mr * panel_size(j->D, mr),
+                               x->k_panels + r / nr * panel_size(j->D, nr),
+                               x->s + i * BLOCK + r, BLOCK,
+                               (int)min(mr, x->n - i), (int)min(nr, n - r));
+}
+
+static void scores(const job *j, const queries *x, int64_t n) {
+    if (x->n >= MANY) {
+        scores_of_many(j, x, n);
+        return;
+    }
     for (int64_t i = 0; i < x->n; i += 4)
         for (int64_t r = 0; r < n; r += 4)
-            j->c->k->dot_tile(j->D, x->q + i * j->D, j->D, k + r * ldk, ldk,
-                              x->s + i * BLOCK + r, BLOCK,
+            j->c->k->dot_tile(j->D, x->q + i * j->D, j->D, x->k + r * j->D,
+                              j->D, x->s + i * BLOCK + r, BLOCK,
                               (int)min(4, x->n - i), (int)min(4, n - r));
 }
 
-static void weights(const job *j, const queries *x, int64_t i,
-                    const int64_t rows[2]) {
+/* Scores of queries i .. i + m - 1, which see the same rows, to weights. */
+static void weights(const job *j, const queries *x, int64_t i, int m,
+                    const int64_t rows[2], uint64_t missing) {
     const cpu_kernels *k = j->c->k;
-    float *s = x->s + i * BLOCK + rows[0], *o = x->part.o + i * j->E;
     const int64_t n = rows[1] - rows[0];
-    for (int64_t r = 0; r < n; r++) s[r] *= j->scale;
-    if (j->cap > 0) k->softcap(n, s, j->cap, s);
-    const float shrink = k->softmax_row(n, s, x->part.max + i, x->part.sum + i);
-    if (shrink == 1) return;
-    for (int64_t e = 0; e < j->E; e++) o[e] *= shrink;
+    float *s = x->s + i * BLOCK + rows[0], shrink[SOFTMAX_ROWS];
+    const bool scaled = j->cap > 0 || missing;
+    for (int a = 0; scaled && a < m; a++) {
+        float *row = s + a * BLOCK;
+        k->scale(n, row, j->scale, 0, row);
+        if (j->cap > 0) k->softcap(n, row, j->cap, row);
+        for (int64_t r = 0; r < n; r++)
+            if (missing >> (rows[0] + r) & 1) row[r] = -INFINITY;
+    }
+    k->softmax_rows(m, n, s, BLOCK, scaled ? 1 : j->scale, x->part.max + i,
+                    x->part.sum + i, shrink);
+    for (int a = 0; a < m; a++) {
+        float *o = x->part.o + (i + a) * j->E;
+        if (shrink[a] != 1) k->scale(j->E, o, shrink[a], 0, o);
+    }
 }
 
 /* o of queries i .. i + 3 over the rows that all of them see in one tile, the
  * others one by one: a key that a row does not see never touches it. */
 static void mix(const job *j, const queries *x, int64_t i,
-                const int64_t rows[4][2], const float *v, int64_t ldv) {
+                const int64_t rows[4][2]) {
     const cpu_kernels *k = j->c->k;
+    const float *v = x->v;
+    const int64_t ldv = j->E;
     const int m = (int)min(4, x->n - i);
     int64_t low = 0, high = BLOCK;
     for (int a = 0; a < m; a++) {
@@ -164,17 +220,20 @@ static void mix(const job *j, const queries *x, int64_t i,
     }
 }
 
-/* Keys key .. key + n - 1, of one page. */
-static void add_block(const job *j, const queries *x, int64_t key, int64_t n,
-                      int64_t page) {
-    const int64_t at = key % j->page;
-    int64_t ldk, ldv, rows[QUERIES][2];
-    const float *k = pool_rows(j, &j->c->in[1], page, at, x->g, n, x->k, &ldk);
-    const float *v = pool_rows(j, &j->c->in[2], page, at, x->g, n, x->v, &ldv);
-    scores(j, x, n, k, ldk);
-    for (int64_t i = 0; i < x->n; i++)
-        if (rows_of(x, i, key, n, rows[i])) weights(j, x, i, rows[i]);
-    for (int64_t i = 0; i < x->n; i += 4) mix(j, x, i, rows + i, v, ldv);
+/* Keys key .. key + n - 1. */
+static void add_block(const job *j, const queries *x, int64_t key, int64_t n) {
+    int64_t rows[QUERIES][2];
+    const uint64_t missing = gather(j, x, &j->c->in[1], key, n, x->k);
+    gather(j, x, &j->c->in[2], key, n, x->v);
+    scores(j, x, n);
+    for (int64_t i = 0; i < x->n; i++) rows_of(x, i, key, n, rows[i]);
+    for (int64_t i = 0, m = 1; i < x->n; i += m) {
+        for (m = 1; m < SOFTMAX_ROWS && i + m < x->n; m++)
+            if (rows[i + m][0] != rows[i][0] || rows[i + m][1] != rows[i][1])
+                break;
+        if (rows[i][0] < rows[i][1]) weights(j, x, i, (int)m, rows[i], missing);
+    }
+    for (int64_t i = 0; i < x->n; i += 4) mix(j, x, i, rows + i);
 }
 
 /* ---- ranges ---- */
@@ -214,18 +273,12 @@ static void keys_of(const job *j, const queries *x, int64_t range,
 
 /* The sums of one range into x->part. */
 static void add_range(const job *j, const queries *x, int64_t range) {
-    const tensor *table = &j->c->in[3];
     int64_t keys[2];
     sums_clear(j, &x->part, x->n);
     keys_of(j, x, range, keys);
-    for (int64_t p = keys[0] / j->page; p * j->page < keys[1]; p++) {
-        const int64_t page = int_at(table, x->sequence, p);
-        if (page < 0 || page >= j->c->in[1].dim[0]) continue;
-        const int64_t end = min((p + 1) * j->page, keys[1]);
-        for (int64_t key = p * j->page; key < end; key += BLOCK)
-            if (key + BLOCK > keys[0])
-                add_block(j, x, key, min(BLOCK, end - key), page);
-    }
+    for (int64_t key = range * j->range; key < keys[1]; key += BLOCK)
+        if (key + BLOCK > keys[0])
+            add_block(j, x, key, min(BLOCK, keys[1] - key));
 }
 
 /* ---- shares ---- */
@@ -295,6 +348,7 @@ static void read_query(const job *j, queries *x, int64_t i) {
 /* `range` < 0: all of them, in order. */
 static void run_queries(const job *j, queries *x, int64_t range) {
     for (int64_t i = 0; i < x->n; i++) read_query(j, x, i);
+    if (x->n >= MANY) pack(j, j->c->k->gemm.mr, x->n, x->q, x->q_panels);
     if (range >= 0) {
         add_range(j, x, range);
         save(j, x, range);
@@ -359,6 +413,11 @@ static void run_rows(const job *j, queries *x, int64_t row, int64_t end,
     }
 }
 
+/* Room for n rows as panels of that width. */
+static float *take_panels(const job *j, int64_t n, int width, float **at) {
+    return scratch_take(at, (n + width - 1) / width * panel_size(j->D, width));
+}
+
 static void run_share(void *ctx, int64_t share, int worker) {
     const job *j = ctx;
     float *at = cpu_scratch(j->c, worker);
@@ -367,12 +426,14 @@ static void run_share(void *ctx, int64_t share, int worker) {
     x.s = scratch_take(&at, QUERIES * BLOCK);
     x.k = scratch_take(&at, BLOCK * j->D);
     x.v = scratch_take(&at, BLOCK * j->E);
+    x.q_panels = take_panels(j, QUERIES, j->c->k->gemm.mr, &at);
+    x.k_panels = take_panels(j, BLOCK, j->c->k->gemm.nr, &at);
     x.all = take_sums(j, &at);
     x.part = take_sums(j, &at);
     const int64_t rest = share / j->G;
     const int64_t block = j->split ? rest / j->n_ranges : rest;
-    const int64_t row = block * ROWS;
-    run_rows(j, &x, row, min(j->N, row + ROWS),
+    const int64_t row = block * j->rows;
+    run_rows(j, &x, row, min(j->N, row + j->rows),
              j->split ? rest % j->n_ranges : -1);
 }
 

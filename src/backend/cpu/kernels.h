@@ -35,6 +35,16 @@ typedef struct dot8_args {
     const float *sums;    /* [m][ld_groups] */
 } dot8_args;
 
+/* Panels of pack_lanes: floats of a lane, whose distance is no power of two so
+ * that lanes do not meet in the caches, and of a whole panel. */
+enum { PANEL_LANES = 16 };
+static inline int64_t panel_lane(int64_t k, int64_t width) {
+    return (k + PANEL_LANES - 1) / PANEL_LANES * width + 16;
+}
+static inline int64_t panel_size(int64_t k, int64_t width) {
+    return PANEL_LANES * panel_lane(k, width);
+}
+
 typedef struct cpu_kernels {
     const char *isa;  /* "portable", "avx2", "neon": a name of isa.def */
     const char *tier; /* "ci", "hardware", "never run" */

@@ -13,7 +13,8 @@
 
 enum {
     NR = ISA_NAME(NR),
-    WIDE = NR / VEC, /* vectors in a row of scores: 2 or 3 */
+    WIDE = NR / VEC,   /* vectors in a row of scores: 2 or 3 */
+    MANY = DOT_M == 4, /* registers: 32 */
 };
 
 typedef uint32_t unsigned_bits __attribute__((vector_size(sizeof(vec))));
@@ -114,41 +115,76 @@ void ISA_NAME(softmax_cols_dx)(int64_t rows, float *s, float *dp,
 
 /* ---- rows: inference ---- */
 
-static float row_max(int64_t n, const float *x, float max) {
+enum { MOST = 16 }; /* rows of softmax_rows */
+
+/* The largest of max and scale x, lane by lane. */
+ALWAYS void row_maxima(int64_t n, const float *x, vec scale, float max,
+                       float *lanes) {
     vec m = vec_set1(max);
-    float l[VEC];
     int64_t i = 0;
-    for (; i + VEC <= n; i += VEC) m = larger(vec_load(x + i), m);
-    if (i < n) m = larger(load_or(x + i, n - i, max), m);
-    vec_store(l, m);
-    for (int j = 0; j < VEC; j++) max = l[j] > max ? l[j] : max;
-    return max;
+    for (; i + VEC <= n; i += VEC) m = larger(scale * vec_load(x + i), m);
+    if (i < n) {
+        const vec last = scale * load_or(x + i, n - i, 0);
+        float some[VEC];
+        vec_store(some, last);
+        m = larger(load_or(some, n - i, max), m);
+    }
+    vec_store(lanes, m);
 }
 
-float ISA_NAME(softmax_row)(int64_t n, float *s, float *max, float *sum) {
-    const float old = *max, now = row_max(n, s, old);
-    const float finite = now > -FLT_MAX ? now : -FLT_MAX;
-    const vec m = vec_set1(finite);
+static inline float largest(float *l) {
+    for (int half = VEC / 2; half > 0; half /= 2)
+        for (int j = 0; j < half; j++)
+            l[j] = l[j] > l[j + half] ? l[j] : l[j + half];
+    return l[0];
+}
+
+/* x = exp(scale x - max); the sums of its lanes. */
+ALWAYS void row_weights(int64_t n, float *x, vec scale, float max,
+                        float *lanes) {
+    const vec m = vec_set1(max);
     vec total[GROUPS];
     for (int g = 0; g < GROUPS; g++) total[g] = vec_zero();
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (int g = 0; g < GROUPS; g++) {
-            const vec p = weight(vec_load(s + i + g * VEC) - m);
-            vec_store(s + i + g * VEC, p);
+            const vec p = weight(scale * vec_load(x + i + g * VEC) - m);
+            vec_store(x + i + g * VEC, p);
             total[g] = total[g] + p;
         }
     for (int g = 0; i < n; i += VEC, g++) {
         const int64_t some = n - i < VEC ? n - i : VEC;
-        const vec p = weight(load_or(s + i, some, -INFINITY) - m);
-        store_n(s + i, p, some);
+        float last[VEC];
+        vec_store(last, weight(scale * load_or(x + i, some, 0) - m));
+        const vec p = load_or(last, some, 0);
+        store_n(x + i, p, some);
         total[g] = total[g] + p;
     }
-    float shrink[VEC];
-    vec_store(shrink, weight(vec_set1(old) - m));
-    *max = now;
-    *sum = *sum * shrink[0] + join_sum(total);
-    return shrink[0];
+    for (int g = 0; g < GROUPS; g++) vec_store(lanes + g * VEC, total[g]);
+}
+
+/* In stages, as the steps of one row wait for each other and those of
+ * different rows do not. */
+void ISA_NAME(softmax_rows)(int m, int64_t n, float *s, int64_t lds,
+                            float scale, float *max, float *sum,
+                            float *shrink) {
+    _Alignas(64) float lanes[MOST][LANES], now[MOST] = {0}, old[MOST] = {0};
+    const vec a = vec_set1(scale);
+    for (int i = 0; i < m; i++) row_maxima(n, s + i * lds, a, max[i], lanes[i]);
+    for (int i = 0; i < m; i++) {
+        const float most = largest(lanes[i]);
+        old[i] = max[i];
+        max[i] = most;
+        now[i] = most > -FLT_MAX ? most : -FLT_MAX;
+    }
+    for (int i = 0; i < m; i += VEC)
+        vec_store(old + i, weight(vec_load(old + i) - vec_load(now + i)));
+    for (int i = 0; i < m; i++)
+        row_weights(n, s + i * lds, a, now[i], lanes[i]);
+    for (int i = 0; i < m; i++) {
+        shrink[i] = old[i];
+        sum[i] = sum[i] * shrink[i] + join_lanes(lanes[i]);
+    }
 }
 
 /* m rows of o, columns [0, wide VEC). */
@@ -193,9 +229,12 @@ void ISA_NAME(mix_rows)(int64_t n, int64_t e, const float *p, int64_t ldp,
                         const float *v, int64_t ldv, float *o, int64_t ldo,
                         int m) {
     int64_t c = 0;
-    if (m == 4)
+    if (m == 4) {
+        for (; MANY && c + 4 * VEC <= e; c += 4 * VEC)
+            mix(4, 4, n, p, ldp, v + c, ldv, o + c, ldo);
         for (; c + 2 * VEC <= e; c += 2 * VEC)
             mix(4, 2, n, p, ldp, v + c, ldv, o + c, ldo);
+    }
     for (int i = 0; i < m; i++) {
         const float *pi = p + i * ldp;
         float *oi = o + i * ldo;

@@ -96,20 +96,6 @@ ALWAYS void tail(const enum weight_kind kind, const rows *r, int64_t left,
             }
 }
 
-typedef float quad __attribute__((vector_size(16)));
-
-static inline quad quad_load(const float *p) {
-    quad x;
-    __builtin_memcpy(&x, p, sizeof x);
-    return x;
-}
-
-static inline float join(const float *l) {
-    const quad s = (quad_load(l) + quad_load(l + 8)) +
-                   (quad_load(l + 4) + quad_load(l + 12));
-    return (s[0] + s[2]) + (s[1] + s[3]);
-}
-
 ALWAYS void part_any(const enum weight_kind kind, int m, int n, const rows *r,
                      bool add, float (*out)[LANES]) {
     for (int i = 0; i < m; i++)
@@ -135,6 +121,12 @@ ALWAYS void steps(const enum weight_kind kind, const rows *r, int m, int n,
                     lanes(kind, DOT_M, DOT_N, 1, &part, g, add, to);
             else if (mi == 1 && nj == DOT_N)
                 lanes(kind, 1, DOT_N, GROUPS, &part, 0, add, to);
+            else if (mi == 2 && nj == DOT_N)
+                for (int g = 0; g < GROUPS; g++)
+                    lanes(kind, 2, DOT_N, 1, &part, g, add, to);
+            else if (DOT_M > 3 && mi == 3 && nj == DOT_N)
+                for (int g = 0; g < GROUPS; g++)
+                    lanes(kind, 3, DOT_N, 1, &part, g, add, to);
             else
                 part_any(kind, mi, nj, &part, add, to);
         }
@@ -157,8 +149,14 @@ ALWAYS void tile(const enum weight_kind kind, const rows *all, float *y,
     r.x = all->x + whole;
     r.w = row_of(kind, all, 0, whole);
     if (left) tail(kind, &r, left, m, n, out);
-    for (int i = 0; i < m; i++)
-        for (int j = 0; j < n; j++) y[i * ldy + j] = join(out[i * 4 + j]);
+    for (int i = 0; i < m; i++) {
+        if (n == 4) {
+            const quad four = join_four(out + i * 4);
+            memcpy(y + i * ldy, &four, sizeof four);
+            continue;
+        }
+        for (int j = 0; j < n; j++) y[i * ldy + j] = join_lanes(out[i * 4 + j]);
+    }
 }
 
 void ISA_NAME(dot_tile)(int64_t k, const float *x, int64_t ldx, const float *w,

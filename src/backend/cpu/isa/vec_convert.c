@@ -58,6 +58,20 @@ void ISA_NAME(from_f16)(int64_t n, const uint16_t *x, float *y) {
     if (i < n) put_float(y + i, n - i, low_half(get(x + i, n - i)));
 }
 
+void ISA_NAME(from_q8_0)(int64_t n, const uint8_t *x, float *y) {
+    enum { BLOCK = 32, SIZE = BLOCK + 2 };
+    typedef int8_t few __attribute__((vector_size(VEC)));
+    typedef float some __attribute__((vector_size(VEC * sizeof(float))));
+    for (int64_t i = 0; i < n; i += BLOCK, x += SIZE, y += BLOCK) {
+        const vec d = vec_set1(load_halves((const void *)x)[0]);
+        for (int j = 0; j < BLOCK; j += VEC) {
+            few q;
+            memcpy(&q, x + 2 + j, sizeof q);
+            vec_store(y + j, d * (vec) __builtin_convertvector(q, some));
+        }
+    }
+}
+
 void ISA_NAME(to_f16)(int64_t n, const float *x, uint16_t *y) {
     const word half_bits = (word)bits_of(vec_set1(0.5f));
     for (int64_t i = 0; i < n; i += VEC) {

@@ -77,13 +77,42 @@ ALWAYS void store_n(float *p, vec x, int64_t n) {
     for (int64_t i = 0; i < n; i++) p[i] = y[i];
 }
 
-/* Lane i and lane i + 8, then i and i + 4, ... as in dot_tile.c. */
+typedef float quad __attribute__((vector_size(16)));
+
+ALWAYS quad quad_load(const float *p) {
+    quad x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* Lane i and lane i + 8, then i and i + 4: what is left of 16 lanes. */
+ALWAYS quad fold_lanes(const float *l) {
+    return (quad_load(l) + quad_load(l + 8)) +
+           (quad_load(l + 4) + quad_load(l + 12));
+}
+
+/* The rest of the tree. */
+ALWAYS float join_lanes(const float *l) {
+    const quad s = fold_lanes(l);
+    return (s[0] + s[2]) + (s[1] + s[3]);
+}
+
+/* The same for four rows of 16 lanes at once. */
+ALWAYS quad join_four(const float (*l)[LANES]) {
+    const quad a = fold_lanes(l[0]), b = fold_lanes(l[1]);
+    const quad c = fold_lanes(l[2]), d = fold_lanes(l[3]);
+    const quad x = __builtin_shufflevector(a, b, 0, 1, 4, 5) +
+                   __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    const quad y = __builtin_shufflevector(c, d, 0, 1, 4, 5) +
+                   __builtin_shufflevector(c, d, 2, 3, 6, 7);
+    return __builtin_shufflevector(x, y, 0, 2, 4, 6) +
+           __builtin_shufflevector(x, y, 1, 3, 5, 7);
+}
+
 ALWAYS float join_sum(const vec *x) {
     float l[LANES];
     for (int g = 0; g < GROUPS; g++) vec_store(l + g * VEC, x[g]);
-    for (int n = LANES / 2; n > 0; n /= 2)
-        for (int i = 0; i < n; i++) l[i] += l[i + n];
-    return l[0];
+    return join_lanes(l);
 }
 
 /* The compiler makes one instruction of each; x if it is a NaN. */
