@@ -89,11 +89,26 @@ static double conv_flops(const graph *g, const node *n) {
            (double)shape_last(&graph_value(g, n->in[rows + 1])->shape);
 }
 
+/* Matrices times their own transpose: a symmetric result, half of which has to
+ * be computed. */
+static bool is_symmetric(const graph *g, const node *n) {
+    const value *a = graph_value(g, n->in[0]), *b = graph_value(g, n->in[1]);
+    const int rank = a->shape.rank;
+    if (a->storage != b->storage || a->offset != b->offset) return false;
+    for (int i = 0; i < rank; i++) {
+        const int j = i < rank - 2 ? i : 2 * rank - 3 - i;
+        if (a->shape.dim[i] != b->shape.dim[j] || a->stride[i] != b->stride[j])
+            return false;
+    }
+    return n->n_in < 3 || !n->in[2];
+}
+
 static double matmul_flops(const graph *g, const node *n) {
     const shape a = graph_shape(g, n->in[0]);
     const double sums = count(&n->out[0]);
     const bool bias = n->n_in > 2 && n->in[2];
-    return 2 * sums * (double)shape_last(&a) + (bias ? sums : 0);
+    const double all = 2 * sums * (double)shape_last(&a) + (bias ? sums : 0);
+    return is_symmetric(g, n) ? all / 2 : all;
 }
 
 static double experts_flops(const graph *g, const node *n) {

@@ -72,7 +72,8 @@ static ref norm(graph *g, ref x) {
     return graph_cast(g, unary(g, UNARY_SQRT, sum, 1, 0), t);
 }
 
-/* x [r, c] with r <= c made orthogonal. */
+/* x [r, c] with r <= c made orthogonal.  A is symmetric, so A A is written as
+ * A A': of a product with the same transposed, backends compute half. */
 static ref orthogonal(graph *g, const optim_group *group, ref u) {
     const double factor = group->method == MUON_QUINTIC ? 1 : 1.02;
     const double eps = group->method == MUON_QUINTIC ? 1e-7 : 1e-6;
@@ -81,7 +82,7 @@ static ref orthogonal(graph *g, const optim_group *group, ref u) {
     for (int i = 0; i < group->steps; i++) {
         const double *c = coefficients(group, i);
         const ref a = graph_matmul(g, x, graph_transpose(g, x), NULL);
-        const ref aa = graph_matmul(g, a, a, NULL);
+        const ref aa = graph_matmul(g, a, graph_transpose(g, a), NULL);
         const ref b = graph_axpby(g, c[1], a, c[2], aa);
         x = graph_axpby(g, c[0], x, 1, graph_matmul(g, b, x, NULL));
     }
