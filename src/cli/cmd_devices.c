@@ -37,7 +37,7 @@ enum { N_SLOTS = sizeof slot_names / sizeof *slot_names };
 
 typedef struct measured {
     device_caps caps;
-    double flops, bandwidth; /* 0 = not measured */
+    device_speed speed; /* 0 = not measured */
 } measured;
 
 static ar_status measure_cpu(const devices_args *a, measured *out,
@@ -47,8 +47,7 @@ static ar_status measure_cpu(const devices_args *a, measured *out,
     device *d = NULL;
     TRY(b->open(0, &o, &d, err));
     b->caps(d, &out->caps);
-    const ar_status s =
-        a->quick ? AR_OK : b->measure(d, &out->flops, &out->bandwidth, err);
+    const ar_status s = a->quick ? AR_OK : b->measure(d, &out->speed, err);
     b->close(d);
     return s;
 }
@@ -76,6 +75,7 @@ static void print_tables(void) {
 
 static ar_status print_object(const measured *m, ar_error *err) {
     json_t *tables = json_array();
+    const device_speed *x = &m->speed;
     const cpu_kernels *best = cpu_kernels_find(NULL);
     for (const cpu_kernels *const *k = cpu_kernels_all(); *k; k++)
         json_array_append_new(
@@ -83,12 +83,14 @@ static ar_status print_object(const measured *m, ar_error *err) {
                               (*k)->isa, "tier", (*k)->tier, "usable",
                               usable(*k), "in_use", *k == best, "gemm_rows",
                               (*k)->gemm.mr, "gemm_columns", (*k)->gemm.nr));
-    return print_json(json_pack("{s:[{s:s, s:s, s:i, s:f, s:f, s:o}]}",
-                                "devices", "name", "cpu", "text", m->caps.name,
-                                "processors", pool_processors(), "gflops",
-                                m->flops / 1e9, "gb_per_s", m->bandwidth / 1e9,
-                                "kernels", tables),
-                      err);
+    return print_json(
+        json_pack("{s:[{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:o}]}",
+                  "devices", "name", "cpu", "text", m->caps.name, "processors",
+                  pool_processors(), "gflops", x->flops / 1e9, "gops_8_bit",
+                  x->levels / 1e9, "gb_per_s", x->bandwidth / 1e9,
+                  "gb_per_s_cached", x->cached / 1e9, "dispatch_s", x->dispatch,
+                  "kernels", tables),
+        err);
 }
 
 static ar_status run(const void *parsed, ar_error *err) {
@@ -97,10 +99,13 @@ static ar_status run(const void *parsed, ar_error *err) {
     TRY(measure_cpu(a, &m, err));
     if (a->json) return print_object(&m, err);
     printf("%s, %d processors\n", m.caps.name, pool_processors());
-    if (m.flops > 0)
-        printf("  measured: %.0f GFLOP/s in f32 products, %.1f GB/s read from "
-               "memory\n",
-               m.flops / 1e9, m.bandwidth / 1e9);
+    if (m.speed.flops > 0)
+        printf("  measured: %.0f GFLOP/s in f32 products, %.0f in those of 8 "
+               "bits; %.1f GB/s read from memory, %.0f from caches; %.1f us to "
+               "start all threads\n",
+               m.speed.flops / 1e9, m.speed.levels / 1e9,
+               m.speed.bandwidth / 1e9, m.speed.cached / 1e9,
+               1e6 * m.speed.dispatch);
     puts("null: plans and counts, computes nothing (arcane plan)");
     print_tables();
     if (!a->slots) return AR_OK;

@@ -1,5 +1,5 @@
 /* flops.c - what a node costs: floating-point operations and bytes moved. */
-#include "core/graph.h"
+#include "core/cost.h"
 
 /* Of ops whose cost follows their elements: how many operations each element
  * of one value takes.  A transcendental function counts as 4. */
@@ -151,8 +151,7 @@ double node_flops(const graph *g, const node *n) {
 
 enum { BLOCK = 256 }; /* whole blocks of every type */
 
-/* Bytes of the elements a view touches: repeated ones are read once. */
-static double value_bytes(const value *v) {
+double value_bytes(const value *v) {
     double n = 1;
     for (int i = 0; i < v->shape.rank; i++)
         if (v->stride[i] != 0 || v->shape.dim[i] == 0)
@@ -162,8 +161,7 @@ static double value_bytes(const value *v) {
 
 static double smaller(double a, double b) { return a < b ? a : b; }
 
-/* Bytes that n reads of its input k. */
-static double input_bytes(const graph *g, const node *n, int k) {
+double node_input_bytes(const graph *g, const node *n, int k) {
     const double all = value_bytes(graph_value(g, n->in[k]));
     switch (n->op) {
     case OP_MATMUL_EXPERTS: { /* the matrices that ids can name */
@@ -180,7 +178,7 @@ static double input_bytes(const graph *g, const node *n, int k) {
     }
 }
 
-static bool is_repeated(const node *n, int k) {
+bool node_input_repeated(const node *n, int k) {
     for (int i = 0; i < k; i++)
         if (n->in[i] == n->in[k]) return true;
     return false;
@@ -190,21 +188,10 @@ double node_bytes(const graph *g, const node *n) {
     double bytes = 0;
     if (op_table[n->op].flags & (OP_LEAF | OP_VIEW)) return 0;
     for (int k = 0; k < n->n_in; k++)
-        if (n->in[k] && !is_repeated(n, k)) bytes += input_bytes(g, n, k);
+        if (n->in[k] && !node_input_repeated(n, k))
+            bytes += node_input_bytes(g, n, k);
     if (n->op == OP_STORE_ROWS)
         return bytes + value_bytes(graph_value(g, n->in[2]));
     for (int k = 0; k < n->n_out; k++) bytes += value_bytes(&n->out[k]);
     return bytes;
-}
-
-double graph_seconds(const graph *g, double flops, double bandwidth) {
-    double seconds = 0;
-    for (uint32_t i = 1; i < g->n_nodes; i++) {
-        const node *n = &g->nodes[i];
-        if (op_table[n->op].flags & (OP_LEAF | OP_VIEW)) continue;
-        const double compute = node_flops(g, n) / flops;
-        const double move = node_bytes(g, n) / bandwidth;
-        seconds += compute > move ? compute : move;
-    }
-    return seconds;
 }
