@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "cli/draft_option.h"
 #include "cli/engine_option.h"
+#include "cli/random_model.h"
 #include "infer/infer.h"
 #include "model/model.h"
 
@@ -364,7 +365,7 @@ static ar_status check_guesses(bench *b, const numbers *d, ar_error *err) {
             return error_set(err, AR_USAGE,
                              "--depth %d: %.160s has only %lld tokens", d->x[i],
                              b->a->text, (long long)b->n_text);
-    TRY(ar_generator_open(&g, b->s, &b->guess.options, err));
+    TRY(ar_generator_open(&g, b->s[0], &b->guess.options, err));
     ar_generator_close(g);
     return AR_OK;
 }
@@ -417,34 +418,6 @@ static ar_status read_text(bench *b, ar_error *err) {
     return error_set(err, AR_USAGE, "%.160s: has no text", b->a->text);
 }
 
-/* A mix, or a float type for all matrices. */
-static ar_status find_mix(export_mix *mix, const char *name, ar_error *err) {
-    const ar_type t = ar_type_from_name(name);
-    if (t != AR_F32 && t != AR_F16 && t != AR_BF16)
-        return export_mix_find(mix, name, err);
-    *mix = (export_mix){.rest = t, .more = t, .ends = t};
-    return AR_OK;
-}
-
-/* Opens a model of random weights; its file goes at once unless it is kept. */
-static ar_status open_random(bench *b, ar_error *err) {
-    char preset[64], path[4096];
-    export_mix mix;
-    const char *colon = strchr(b->a->random, ':'), *dir = getenv("TMPDIR");
-    const size_t n =
-        colon ? (size_t)(colon - b->a->random) : strlen(b->a->random);
-    snprintf(preset, sizeof preset, "%.*s", (int)(n < 63 ? n : 63),
-             b->a->random);
-    TRY(find_mix(&mix, colon ? colon + 1 : "q4_k_m", err));
-    snprintf(path, sizeof path, "%s/arcane-random-%ld.gguf",
-             dir && *dir ? dir : "/tmp", (long)getpid());
-    const char *at = b->a->keep ? b->a->keep : path;
-    TRY(random_gguf(at, preset, &mix, err));
-    const ar_status s = ar_model_open(&b->m, at, err);
-    if (!b->a->keep) file_remove(path, NULL);
-    return s;
-}
-
 static ar_status check(infer_args *a, ar_error *err) {
     if (!a->model == !a->random)
         return error_set(err, AR_USAGE, "give a MODEL or --random SHAPE");
@@ -473,7 +446,8 @@ static ar_status run_all(bench *b, numbers list[3], ar_error *err) {
     TRY(read_numbers("--prompt", a->prompts, &list[0], err));
     TRY(read_numbers("--gen", a->gens, &list[1], err));
     TRY(read_numbers("--depth", a->depths, &list[2], err));
-    TRY(a->random ? open_random(b, err) : ar_model_open(&b->m, a->model, err));
+    TRY(a->random ? random_model_open(&b->m, a->random, a->keep, err)
+                  : ar_model_open(&b->m, a->model, err));
     TRY(read_text(b, err));
     if (!strcmp(a->output, "json")) b->rows = json_array();
     return run_tests(b, &list[0], &list[1], &list[2], err);

@@ -37,7 +37,7 @@ enum { N_SLOTS = sizeof slot_names / sizeof *slot_names };
 
 typedef struct measured {
     device_caps caps;
-    double flops, bandwidth; /* 0 = not measured */
+    device_speed speed; /* 0 = not measured */
 } measured;
 
 /* One device: what it is, and what it can do unless that is not wanted. */
@@ -47,8 +47,7 @@ static ar_status measure(const backend *b, int index, const devices_args *a,
     device *d = NULL;
     TRY(b->open(index, &o, &d, err));
     b->caps(d, &out->caps);
-    const ar_status s =
-        a->quick ? AR_OK : b->measure(d, &out->flops, &out->bandwidth, err);
+    const ar_status s = a->quick ? AR_OK : b->measure(d, &out->speed, err);
     b->close(d);
     return s;
 }
@@ -91,18 +90,24 @@ static json_t *tables_object(void) {
 }
 
 static json_t *device_object(const char *name, int index, const measured *m) {
-    return json_pack("{s:s, s:i, s:s, s:I, s:f, s:f}", "name", name, "index",
-                     index, "text", m->caps.name, "memory",
-                     (json_int_t)m->caps.memory, "gflops", m->flops / 1e9,
-                     "gb_per_s", m->bandwidth / 1e9);
+    const device_speed *x = &m->speed;
+    return json_pack("{s:s, s:i, s:s, s:I, s:f, s:f, s:f, s:f, s:f}", "name",
+                     name, "index", index, "text", m->caps.name, "memory",
+                     (json_int_t)m->caps.memory, "gflops", x->flops / 1e9,
+                     "gops_8_bit", x->levels / 1e9, "gb_per_s",
+                     x->bandwidth / 1e9, "gb_per_s_cached", x->cached / 1e9,
+                     "dispatch_s", x->dispatch);
 }
 
 static void print_device(const measured *m) {
     puts(m->caps.name);
-    if (m->flops > 0)
-        printf("  measured: %.0f GFLOP/s in f32 products, %.1f GB/s read from "
-               "memory\n",
-               m->flops / 1e9, m->bandwidth / 1e9);
+    const device_speed *x = &m->speed;
+    if (x->flops > 0)
+        printf("  measured: %.0f GFLOP/s in f32 products, %.0f in those of 8 "
+               "bits; %.1f GB/s read from memory, %.0f from caches; %.1f us to "
+               "start all threads\n",
+               x->flops / 1e9, x->levels / 1e9, x->bandwidth / 1e9,
+               x->cached / 1e9, 1e6 * x->dispatch);
 }
 
 /* The devices of one backend; a word about why there is none. */

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/cost.h"
 #include "core/graph.h"
 #include "core/plan.h"
 
@@ -64,10 +65,8 @@ typedef struct backend {
     bool (*supports)(const device *d, const graph *g, const node *n,
                      const char **reason);
 
-    /* What the device can do at best, measured in about a third of a second:
-     * multiply-adds (counted two) and bytes read or written, a second. */
-    ar_status (*measure)(device *d, double *flops, double *bandwidth,
-                         ar_error *err);
+    /* What the device can do at best, measured in about half a second. */
+    ar_status (*measure)(device *d, device_speed *out, ar_error *err);
 
     ar_status (*alloc)(device *d, size_t size, buffer *out, ar_error *err);
     /* A read-only buffer over host memory that outlives it. */

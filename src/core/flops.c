@@ -1,5 +1,5 @@
 /* flops.c - what a node costs: floating-point operations and bytes moved. */
-#include "core/graph.h"
+#include "core/cost.h"
 
 /* Of ops whose cost follows their elements: how many operations each element
  * of one value takes.  A transcendental function counts as 4. */
@@ -89,11 +89,26 @@ static double conv_flops(const graph *g, const node *n) {
            (double)shape_last(&graph_value(g, n->in[rows + 1])->shape);
 }
 
+/* Matrices times their own transpose: a symmetric result, half of which has to
+ * be computed. */
+static bool is_symmetric(const graph *g, const node *n) {
+    const value *a = graph_value(g, n->in[0]), *b = graph_value(g, n->in[1]);
+    const int rank = a->shape.rank;
+    if (a->storage != b->storage || a->offset != b->offset) return false;
+    for (int i = 0; i < rank; i++) {
+        const int j = i < rank - 2 ? i : 2 * rank - 3 - i;
+        if (a->shape.dim[i] != b->shape.dim[j] || a->stride[i] != b->stride[j])
+            return false;
+    }
+    return n->n_in < 3 || !n->in[2];
+}
+
 static double matmul_flops(const graph *g, const node *n) {
     const shape a = graph_shape(g, n->in[0]);
     const double sums = count(&n->out[0]);
     const bool bias = n->n_in > 2 && n->in[2];
-    return 2 * sums * (double)shape_last(&a) + (bias ? sums : 0);
+    const double all = 2 * sums * (double)shape_last(&a) + (bias ? sums : 0);
+    return is_symmetric(g, n) ? all / 2 : all;
 }
 
 static double experts_flops(const graph *g, const node *n) {
@@ -136,8 +151,7 @@ double node_flops(const graph *g, const node *n) {
 
 enum { BLOCK = 256 }; /* whole blocks of every type */
 
-/* Bytes of the elements a view touches: repeated ones are read once. */
-static double value_bytes(const value *v) {
+double value_bytes(const value *v) {
     double n = 1;
     for (int i = 0; i < v->shape.rank; i++)
         if (v->stride[i] != 0 || v->shape.dim[i] == 0)
@@ -147,8 +161,7 @@ static double value_bytes(const value *v) {
 
 static double smaller(double a, double b) { return a < b ? a : b; }
 
-/* Bytes that n reads of its input k. */
-static double input_bytes(const graph *g, const node *n, int k) {
+double node_input_bytes(const graph *g, const node *n, int k) {
     const double all = value_bytes(graph_value(g, n->in[k]));
     switch (n->op) {
     case OP_MATMUL_EXPERTS: { /* the matrices that ids can name */
@@ -165,7 +178,7 @@ static double input_bytes(const graph *g, const node *n, int k) {
     }
 }
 
-static bool is_repeated(const node *n, int k) {
+bool node_input_repeated(const node *n, int k) {
     for (int i = 0; i < k; i++)
         if (n->in[i] == n->in[k]) return true;
     return false;
@@ -175,21 +188,10 @@ double node_bytes(const graph *g, const node *n) {
     double bytes = 0;
     if (op_table[n->op].flags & (OP_LEAF | OP_VIEW)) return 0;
     for (int k = 0; k < n->n_in; k++)
-        if (n->in[k] && !is_repeated(n, k)) bytes += input_bytes(g, n, k);
+        if (n->in[k] && !node_input_repeated(n, k))
+            bytes += node_input_bytes(g, n, k);
     if (n->op == OP_STORE_ROWS)
         return bytes + value_bytes(graph_value(g, n->in[2]));
     for (int k = 0; k < n->n_out; k++) bytes += value_bytes(&n->out[k]);
     return bytes;
-}
-
-double graph_seconds(const graph *g, double flops, double bandwidth) {
-    double seconds = 0;
-    for (uint32_t i = 1; i < g->n_nodes; i++) {
-        const node *n = &g->nodes[i];
-        if (op_table[n->op].flags & (OP_LEAF | OP_VIEW)) continue;
-        const double compute = node_flops(g, n) / flops;
-        const double move = node_bytes(g, n) / bandwidth;
-        seconds += compute > move ? compute : move;
-    }
-    return seconds;
 }

@@ -151,11 +151,6 @@ ar_status graph_rewrite(const graph *g, graph *out, ar_error *err);
 double node_flops(const graph *g, const node *n);
 /* Bytes read and written by a perfect implementation. */
 double node_bytes(const graph *g, const node *n);
-/* Seconds that a device of so many flops and bytes a second needs at least:
- * of every node the dearer of the two (the roofline of Williams et al. 2009).
- */
-double graph_seconds(const graph *g, double flops, double bandwidth);
-
 /* Append a line for each node, for people. */
 struct text;
 void graph_dump(const graph *g, struct text *out);

@@ -170,6 +170,10 @@ ar_status check_tokens(const ar_engine *e, const int32_t *tokens, int64_t n,
                        ar_error *err);
 /* The mark of a token of a text of `length` tokens. */
 int32_t session_mark(const ar_engine *e, int32_t token, int64_t length);
+/* How many rows to run next of `left`, and the program for them: one that fits
+ * without many dead rows, else the largest that is filled. */
+const engine_program *engine_choose(const engine_program *list, int n,
+                                    int64_t left, int64_t *rows);
 /* Run the next rows of the sessions of parts[0 .. n), up to their `end`. */
 ar_status step_run(ar_engine *e, const ar_engine_part *parts, int64_t n,
                    ar_error *err);

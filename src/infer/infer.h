@@ -8,6 +8,7 @@
 #include "arcane/session.h"
 #include "infer/chat.h"
 #include "infer/choices.h"
+#include "infer/engine_predict.h"
 #include "infer/grammar.h"
 #include "infer/json_schema.h"
 #include "infer/model_text.h"

@@ -45,9 +45,7 @@ static ar_status check_part(ar_engine *e, const ar_engine_part *p, int64_t i,
 
 /* ---- running programs ---- */
 
-/* How many rows to run next of `left`, and the program for them: one that
- * fits without many dead rows, else the largest that is filled. */
-static const engine_program *choose(const engine_program *list, int n,
+const engine_program *engine_choose(const engine_program *list, int n,
                                     int64_t left, int64_t *rows) {
     const engine_program *best = &list[0]; /* of one row */
     for (int i = 1; i < n && list[i - 1].n_rows < left; i++)
@@ -103,7 +101,8 @@ static ar_status run_head(ar_engine *e, int64_t n, ar_error *err) {
     const size_t size = ar_type_size(e->type, V);
     int32_t *pick = e->rows + ROWS_PICK * e->opt.max_rows;
     for (int64_t at = 0, rows; at < n; at += rows) {
-        const engine_program *p = choose(e->head, e->n_head, n - at, &rows);
+        const engine_program *p =
+            engine_choose(e->head, e->n_head, n - at, &rows);
         for (int64_t i = 0; i < p->n_rows; i++)
             pick[i] = i < rows ? pick[at + i] : -1;
         TRY(write_rows(e, p, ROWS_PICK, ROWS_PICK + 1, err));
@@ -175,7 +174,7 @@ ar_status step_run(ar_engine *e, const ar_engine_part *parts, int64_t n,
     int64_t left = 0, rows;
     for (int64_t i = 0; i < n; i++) left += share_of(parts[i].s, INT64_MAX);
     if (left == 0) return AR_OK;
-    const engine_program *p = choose(e->body, e->n_body, left, &rows);
+    const engine_program *p = engine_choose(e->body, e->n_body, left, &rows);
     TRY(fill_rows(e, parts, rows, err));
     ar_status st = run_body(e, p, rows, err);
     if (st == AR_OK) st = step_states(e, parts, rows, err);

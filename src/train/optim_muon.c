@@ -72,16 +72,17 @@ static ref norm(graph *g, ref x) {
     return graph_cast(g, unary(g, UNARY_SQRT, sum, 1, 0), t);
 }
 
-/* x [r, c] with r <= c made orthogonal. */
-static ref orthogonal(graph *g, const optim_group *group, ref u) {
+/* u [r, c] of norm `size`, r <= c, made orthogonal.  A is symmetric, so A A is
+ * written as A A': of a product with the same transposed, backends compute
+ * half. */
+static ref orthogonal(graph *g, const optim_group *group, ref u, ref size) {
     const double factor = group->method == MUON_QUINTIC ? 1 : 1.02;
     const double eps = group->method == MUON_QUINTIC ? 1e-7 : 1e-6;
-    ref x =
-        graph_mul(g, u, unary(g, UNARY_RECIPROCAL, norm(g, u), factor, eps));
+    ref x = graph_mul(g, u, unary(g, UNARY_RECIPROCAL, size, factor, eps));
     for (int i = 0; i < group->steps; i++) {
         const double *c = coefficients(group, i);
         const ref a = graph_matmul(g, x, graph_transpose(g, x), NULL);
-        const ref aa = graph_matmul(g, a, a, NULL);
+        const ref aa = graph_matmul(g, a, graph_transpose(g, a), NULL);
         const ref b = graph_axpby(g, c[1], a, c[2], aa);
         x = graph_axpby(g, c[0], x, 1, graph_matmul(g, b, x, NULL));
     }
@@ -146,7 +147,7 @@ void optim_build_muon(graph *g, const optim_param *p) {
     const ref map = transpose(g, u, p->transposed);
     const shape s = graph_shape(g, map);
     const bool tall = s.dim[0] > s.dim[1];
-    ref x = orthogonal(g, p->group, transpose(g, map, tall));
+    ref x = orthogonal(g, p->group, transpose(g, map, tall), norm(g, u));
     x = transpose(g, x, tall);
     if (p->group->kind == OPTIM_NORMUON) x = normalized(g, p, x);
     const ref weight = transpose(g, p->p, p->transposed);

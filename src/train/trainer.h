@@ -89,8 +89,7 @@ typedef struct trainer_memory {
     double step_flops; /* of one update, all micro-steps */
 } trainer_memory;
 void trainer_memory_of(const trainer *t, trainer_memory *out);
-/* Seconds of one update on a machine of so many flops and bytes a second, at
- * the roofline. */
-double trainer_predict(const trainer *t, double flops, double bandwidth);
+/* Seconds of one update on a machine of that speed. */
+double trainer_predict(const trainer *t, const device_speed *speed);
 
 #endif

@@ -95,6 +95,8 @@ object "eval --json" "loss perplexity bits_per_byte tokens bytes" \
     "$a" eval run corpus.txt --json
 object "plan --json" "parameters step_flops step_seconds memory" \
     "$a" plan --preset tiny --gflops 10 --bandwidth 10 --json
+object "plan --random --json" "prompt_seconds token_seconds" \
+    "$a" plan --random llama-5m:q8_0 -p 32 --json
 object "devices --json" "devices" "$a" devices --quick --json
 object "bench train --json" "median_s tokens_per_s" \
     "$a" bench train --preset nanogpt-cpu --steps 1 --batch 1 --json

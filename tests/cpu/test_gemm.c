@@ -210,6 +210,61 @@ void test_gemm_threads(void **state) {
     room_close(&r);
 }
 
+/* A times its own transpose, of which half is computed: the bits of the product
+ * with a copy of it, of which everything is. */
+static void try_symmetric(const room *r, gemm_args g, const cpu_kernels *k,
+                          bool serial, pool *threads) {
+    g.n = g.m;
+    g.a.type = g.compute == AR_F16 ? AR_F16 : AR_F32;
+    if (g.a.type == AR_F16) g.a.data = r->half_a;
+    g.b = g.a;
+    g.b.rs = g.a.cs, g.b.cs = g.a.rs;
+    const size_t n = (size_t)(g.m * g.ldc) * sizeof(float);
+    for (int copied = 0; copied < 2; copied++) {
+        g.c = copied ? r->d : r->c;
+        memset(g.c, 0xff, n);
+        if (copied) g.b.data = g.a.type == AR_F32 ? (void *)r->b : r->half_b;
+        if (serial)
+            gemm_serial(&g, k, r->scratch);
+        else
+            gemm_run(&g, k, threads, r->work);
+    }
+    assert_memory_equal(r->c, r->d, n);
+    for (int64_t i = 0; i < g.m; i++)
+        for (int64_t j = 0; j < i; j++)
+            assert_true(r->c[i * g.ldc + j] == r->c[j * g.ldc + i]);
+}
+
+void test_gemm_symmetric(void **state) {
+    (void)state;
+    static const int shapes[][2] = {{1, 5},    {7, 0},    {65, 33},
+                                    {70, 700}, {200, 90}, {4100, 3}};
+    static const ar_type types[] = {AR_F32, AR_BF16, AR_F16};
+    room r = room_open();
+    mem_free(r.c), mem_free(r.d);
+    r.c = mem_new(float, 4100 * 4100);
+    r.d = mem_new(float, 4100 * 4100);
+    memcpy(r.b, r.a, MOST * sizeof *r.a);
+    type_encode_f32(AR_F16, r.a, r.half_a, MOST);
+    memcpy(r.half_b, r.half_a, MOST * sizeof *r.half_a);
+    pool *threads;
+    assert_ok(pool_open(&threads, 3, err));
+    for (const cpu_kernels *const *k = cpu_kernels_usable(); *k; k++)
+        for (int i = 0; i < 6; i++)
+            for (int layout = 0; layout < 3; layout++) {
+                gemm_args g = {.m = shapes[i][0],
+                               .k = shapes[i][1],
+                               .compute = types[(i + layout) % 3]};
+                if (i == 5 && (layout || k != cpu_kernels_usable())) continue;
+                g.a = view(r.a, g.m, g.k, layout);
+                g.ldc = g.m + (i < 5 ? layout : 0);
+                try_symmetric(&r, g, *k, false, threads);
+                if (i < 5) try_symmetric(&r, g, *k, true, NULL);
+            }
+    pool_close(threads);
+    room_close(&r);
+}
+
 /* Packed operands used by hand: the same bits as the whole. */
 void test_gemm_panels(void **state) {
     (void)state;

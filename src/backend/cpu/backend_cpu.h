@@ -42,8 +42,7 @@ size_t cpu_step_work(const device *d, const graph *g, const node *n);
 void cpu_call_init(const device *d, const graph *g, const node *n, op_call *c);
 
 /* See core/backend.h. */
-ar_status cpu_measure(device *d, double *flops, double *bandwidth,
-                      ar_error *err);
+ar_status cpu_measure(device *d, device_speed *out, ar_error *err);
 
 /* Is the value an absent optional input? */
 static inline bool tensor_absent(const tensor *t) { return !t->data; }

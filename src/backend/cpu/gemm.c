@@ -20,6 +20,7 @@ enum {
     BLOCKS = 1024,        /* in blocks, those at its ends twice */
     MIN_SHARES = 24,      /* so many, if they are not smaller than ... */
     SHARE_WORK = 1 << 19, /* multiply-adds */
+    MIRROR = 64,          /* lines of a block that is mirrored */
 };
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -87,6 +88,7 @@ typedef struct job {
     cut c;
     float *work;
     gemm_source a, b;
+    bool half; /* only the tiles that touch the diagonal or lie above it */
     /* Of the current call of the pool: */
     step now, next;
     grid a_grid, b_grid, tiles; /* shares: packing for `next`, tiles of `now` */
@@ -157,7 +159,9 @@ static void multiply(const job *j, const step *s, const int64_t row[2],
             for (int i = 0; i < m; i++)
                 memcpy(c + i * g->ldc + col[0], g->bias + s->col + col[0],
                        (size_t)(min(col[1], s->cols) - col[0]) * sizeof *c);
-        for (int64_t n = col[0]; n < col[1]; n += nr)
+        int64_t n = col[0];
+        if (j->half) n = max(n, (s->row + r - s->col) / nr * nr);
+        for (; n < col[1]; n += nr)
             j->k->gemm_tile(s->kc, s->a + r * s->kc, s->b + n * s->kc, c + n,
                             g->ldc, m, (int)min(nr, s->cols - n), add);
     }
@@ -232,6 +236,26 @@ static grid cut_packing(const gemm_source *s, int64_t lines, int64_t kc) {
     return g;
 }
 
+/* A times its own transpose?  Element [i, j] is then the same chain of the same
+ * products as [j, i], so that half of them are enough for the same bits. */
+static bool is_symmetric(const gemm_args *g) {
+    const gemm_view *a = &g->a, *b = &g->b;
+    return g->m == g->n && a->data == b->data && a->type == b->type &&
+           a->rs == b->cs && a->cs == b->rs && !g->add && !g->bias &&
+           (g->alpha == 0 || g->alpha == 1);
+}
+
+/* MIRROR rows below the diagonal from the columns above it. */
+static void mirror_share(void *ctx, int64_t share, int worker) {
+    const gemm_args *g = ctx;
+    (void)worker;
+    const int64_t row = share * MIRROR, end = min(g->m, row + MIRROR);
+    for (int64_t col = 0; col < end; col += MIRROR)
+        for (int64_t i = row; i < end; i++)
+            for (int64_t j = col; j < min(i, col + MIRROR); j++)
+                g->c[i * g->ldc + j] = g->c[j * g->ldc + i];
+}
+
 /* The product of nothing: C is the bias, zero or what it was. */
 static void fill(const gemm_args *g) {
     if (g->add) return;
@@ -247,7 +271,7 @@ static void run(const gemm_args *g, const cpu_kernels *k, pool *threads,
         fill(g);
         return;
     }
-    job j = {.g = g, .k = k, .c = *c, .work = work};
+    job j = {.g = g, .k = k, .c = *c, .work = work, .half = is_symmetric(g)};
     j.a = gemm_source_a(k, &g->a, g->m, g->alpha, g->compute);
     j.b = gemm_source_b(k, &g->b, g->n, g->compute);
     const int64_t steps = c->n_m * c->n_n * c->n_k;
@@ -273,6 +297,8 @@ static void run(const gemm_args *g, const cpu_kernels *k, pool *threads,
         for (int64_t t = 0; t < tiles; t++) multiply_share(&j, t);
         for (int64_t p = 0; p < packs; p++) run_share(&j, p, 0);
     }
+    if (j.half)
+        pool_run(threads, mirror_share, (void *)g, ceil_div(g->m, MIRROR));
 }
 
 size_t gemm_work_size(const gemm_args *g, const cpu_kernels *k) {

@@ -5,7 +5,8 @@
  * table alone: k is cut into equal blocks of at most k->gemm.kc; a block is
  * summed in order from 0; blocks are added in order to the bias, to the old C
  * (add) or to nothing.  So the three ways to run below give the same bits, for
- * any number of threads and any m and n.
+ * any number of threads and any m and n.  A times its own transpose (a and b
+ * name the same memory) is symmetric bit for bit; half of it is computed.
  *
  *   gemm_args a = {.m = T, .n = O, .k = C,
  *                  .a = {x, AR_F32, C, 1},        x [T, C]

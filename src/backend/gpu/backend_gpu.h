@@ -84,7 +84,6 @@ ar_status gpu_run(program *p, const buffer *buffers, int n_buffers, ticket *out,
                   ar_error *err);
 void gpu_stats(const program *p, program_stats *out);
 void gpu_release(program *p);
-ar_status gpu_measure(device *d, double *flops, double *bandwidth,
-                      ar_error *err);
+ar_status gpu_measure(device *d, device_speed *out, ar_error *err);
 
 #endif

@@ -42,17 +42,16 @@ static ar_status time_square(device *d, int64_t n, bool product, double *out,
     return s;
 }
 
-ar_status gpu_measure(device *d, double *flops, double *bandwidth,
-                      ar_error *err) {
+ar_status gpu_measure(device *d, device_speed *out, ar_error *err) {
     double seconds = 0;
     for (int64_t n = LEAST; n <= MOST && seconds < ENOUGH; n *= 2) {
         TRY(time_square(d, n, true, &seconds, err));
-        *flops = 2.0 * (double)(n * n * n) / seconds;
+        out->flops = 2.0 * (double)(n * n * n) / seconds;
     }
     seconds = 0;
     for (int64_t n = LEAST; n <= MOST && seconds < ENOUGH; n *= 2) {
         TRY(time_square(d, n, false, &seconds, err));
-        *bandwidth = 8.0 * (double)(n * n) / seconds;
+        out->bandwidth = 8.0 * (double)(n * n) / seconds;
     }
     return AR_OK;
 }

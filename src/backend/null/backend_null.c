@@ -31,6 +31,7 @@ static void null_close(device *d) { mem_free(d); }
 static void null_caps(const device *d, device_caps *out) {
     (void)d;
     *out = (device_caps){.name = "null (plans, computes nothing)",
+                         .host_memory = true, /* as those it plans for */
                          .reference = true};
 }
 
@@ -40,9 +41,8 @@ static bool null_supports(const device *d, const graph *g, const node *n,
     return true;
 }
 
-static ar_status null_measure(device *d, double *flops, double *bandwidth,
-                              ar_error *err) {
-    (void)d, (void)flops, (void)bandwidth;
+static ar_status null_measure(device *d, device_speed *out, ar_error *err) {
+    (void)d, (void)out;
     return error_set(err, AR_UNSUPPORTED, "the null device computes nothing");
 }
 
