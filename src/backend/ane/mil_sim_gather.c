@@ -22,10 +22,16 @@ static ar_status index_in(const sim_call *c, const sim_tensor *t, int64_t at,
                      c->call.op->kind, (long long)i, (long long)n);
 }
 
+/* Axes in front that x and indices share. */
 static ar_status batch_of(const sim_call *c, int64_t *batch) {
+    const mil_type *x = &sim_in(c, "x")->type;
+    const mil_type *at = &sim_in(c, "indices")->type;
     *batch = 0;
-    return c->call.opset >= 16 ? typing_int(&c->call, "batch_dims", batch)
-                               : AR_OK;
+    if (c->call.opset >= 16) TRY(typing_int(&c->call, "batch_dims", batch));
+    for (int i = 0; i < *batch; i++)
+        if (i >= x->rank || i >= at->rank || x->dim[i] != at->dim[i])
+            return typing_bad(&c->call, "x and indices differ in axis %d", i);
+    return AR_OK;
 }
 
 /* y [B, M, I, T] = x [B, M, index [B, I], T]. */

@@ -145,8 +145,13 @@ ar_status run_by_channel(sim_call *c) {
     const sim_tensor *x = sim_in(c, "x"), *alpha = sim_in(c, "alpha");
     const sim_tensor *beta = sim_in(c, "beta");
     sim_tensor *y = sim_out(c, 0);
-    const sim_line l =
-        sim_line_of(&x->type, x->type.rank > 1 ? 1 : x->type.rank - 1);
+    if (x->type.rank < 2)
+        return typing_bad(&c->call, "x has rank %d, below 2", x->type.rank);
+    const sim_line l = sim_line_of(&x->type, 1);
+    if ((alpha->count != 1 && alpha->count != l.n) ||
+        (beta && beta->count != 1 && beta->count != l.n))
+        return typing_bad(&c->call, "not one number for each of %lld channels",
+                          (long long)l.n);
     for (int64_t i = 0; i < x->count; i++) {
         const int64_t k = i / l.behind % l.n;
         const double v = sim_get(x, i);

@@ -219,6 +219,8 @@ ar_status run_attention(sim_call *c) {
     all.dim[r - 1] = keys;
     sim_walk walk = {.rank = r - 2};
     for (int i = 0; i < r - 2; i++) walk.dim[i] = all.dim[i];
+    if (h.mask && mask->type.rank > r)
+        return typing_bad(&c->call, "the mask has rank %d", mask->type.rank);
     if (h.mask) {
         int64_t step[MIL_MAX_DIMS];
         sim_spread(&mask->type, &all, step);

@@ -244,6 +244,25 @@ ar_status run_softmax(sim_call *c) {
     return AR_OK;
 }
 
+/* x has channels in its second axis, and each of the arguments that is there
+ * one number for each, or one for all. */
+static ar_status check_channels(const sim_call *c, const char *const *keys) {
+    const sim_tensor *x = sim_in(c, "x");
+    if (x->type.rank < 2)
+        return typing_bad(&c->call, "x has rank %d, below 2", x->type.rank);
+    for (; *keys; keys++) {
+        const sim_tensor *t = sim_in(c, *keys);
+        if (t && t->count != 1 && t->count != x->type.dim[1])
+            return typing_bad(&c->call,
+                              "%s has %lld elements for %lld channels", *keys,
+                              (long long)t->count, (long long)x->type.dim[1]);
+    }
+    return AR_OK;
+}
+
+static const char *const affine_keys[] = {"mean", "variance", "gamma", "beta",
+                                          NULL};
+
 static double gain(const sim_tensor *t, int64_t i, double absent) {
     return t ? sim_get(t, t->count == 1 ? 0 : i) : absent;
 }
@@ -254,6 +273,7 @@ ar_status run_batch_norm(sim_call *c) {
     const sim_tensor *gamma = sim_in(c, "gamma"), *beta = sim_in(c, "beta");
     sim_tensor *y = sim_out(c, 0);
     const double eps = sim_number(c, "epsilon");
+    TRY(check_channels(c, affine_keys));
     const sim_line l = sim_line_of(&x->type, 1);
     for (int64_t i = 0; i < x->count; i++) {
         const int64_t k = i / l.behind % l.n;
@@ -314,6 +334,7 @@ ar_status run_instance_norm(sim_call *c) {
     const sim_tensor *gamma = sim_in(c, "gamma"), *beta = sim_in(c, "beta");
     sim_tensor *y = sim_out(c, 0);
     const double eps = sim_number(c, sim_in(c, "eps") ? "eps" : "epsilon");
+    TRY(check_channels(c, affine_keys));
     const sim_line l = sim_line_of(&x->type, 1);
     sim_walk w = {.rank = 1, .dim = {l.behind}, .step = {{1}}};
     for (int64_t i = 0; i < l.before * l.n && l.behind; i++) {
@@ -350,15 +371,18 @@ ar_status run_local_response_norm(sim_call *c) {
     const sim_tensor *x = sim_in(c, "x");
     sim_tensor *y = sim_out(c, 0);
     int64_t size;
+    TRY(check_channels(c, affine_keys + 4));
     TRY(typing_int(&c->call, "size", &size));
+    if (size < 1)
+        return typing_bad(&c->call, "a size of %lld", (long long)size);
     const double alpha = sim_number(c, "alpha"), beta = sim_number(c, "beta");
     const double k0 = sim_number(c, "k");
     const sim_line l = sim_line_of(&x->type, 1);
     for (int64_t i = 0; i < x->count; i++) {
         const int64_t k = i / l.behind % l.n;
         double sum = 0;
-        for (int64_t j = k - size / 2; j <= k + (size - 1) / 2; j++) {
-            if (j < 0 || j >= l.n) continue;
+        const int64_t first = k - size / 2 > 0 ? k - size / 2 : 0;
+        for (int64_t j = first; j <= k + (size - 1) / 2 && j < l.n; j++) {
             const double v = sim_get(x, i + (j - k) * l.behind);
             sum += v * v;
         }

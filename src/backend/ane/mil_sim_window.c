@@ -24,6 +24,11 @@ ar_status sim_read_window(const sim_call *c, const int64_t *kernel, bool turned,
         w->dilation[i] = w->padded[i] = 1;
         w->pad[i] = 0;
     }
+    double taps = 1;
+    for (int i = 0; i < n; i++) taps *= (double)kernel[i];
+    if (!(taps >= 1 && taps < 1e9)) /* no engine has 1e3 in one axis */
+        return error_set(c->call.err, AR_UNSUPPORTED,
+                         "%s: a kernel of %.0f places", c->call.op->kind, taps);
     for (int i = 0; i < n; i++) {
         const int k = i + skip;
         w->in[k] = (turned ? y : x)->dim[2 + i];
