@@ -49,8 +49,9 @@ static ar_status make_room(shard_maker *m, size_t more, ar_error *err) {
 /* Bytes of the next piece of a text of n bytes. */
 static size_t piece_size(const char *text, size_t n) {
     if (n <= PIECE_BYTES) return n;
-    const char *line = memrchr(text, '\n', PIECE_BYTES);
-    return line ? (size_t)(line - text) + 1 : PIECE_BYTES;
+    size_t size = PIECE_BYTES; /* macOS has no memrchr */
+    while (size && text[size - 1] != '\n') size--;
+    return size ? size : PIECE_BYTES;
 }
 
 static ar_status add_document(shard_maker *m, const char *text, size_t n,
