@@ -19,7 +19,7 @@ static void check_ports(const ane_port *p, int n) {
     }
 }
 
-static void check_program(ane_program *p, const char *name) {
+static void check_program(ane_lowered *p, const char *name) {
     const mil_program *m = ane_get_program(p);
     const void *data;
     size_t size;
@@ -68,7 +68,7 @@ static bool all_supported(const graph *g, const char **why) {
 static bool lower_case(const op_case *c, case_device on,
                        const ane_lower_options *opt) {
     op_case_program p;
-    ane_program *a = NULL;
+    ane_lowered *a = NULL;
     char name[CASE_TEXT];
     const char *why = NULL;
     ar_error error = {0};
@@ -80,7 +80,7 @@ static bool lower_case(const op_case *c, case_device on,
     if (!yes && (s != AR_UNSUPPORTED || !strstr(error.message, why)))
         fail_msg("%s: \"%s\", wanted \"%s\"", name, error.message, why);
     if (s == AR_OK) check_program(a, name);
-    ane_program_close(a);
+    ane_lowered_close(a);
     op_case_close(&p);
     return s == AR_OK;
 }
@@ -122,7 +122,7 @@ static const void *zeros(void *context, const graph *g, ref leaf) {
     return context;
 }
 
-static int count(const ane_program *p, const char *kind) {
+static int count(const ane_lowered *p, const char *kind) {
     const mil_func *f = mil_get_func(ane_get_program(p), 0);
     int n = 0;
     for (int i = 0; i < f->n_ops; i++) n += strcmp(f->ops[i].kind, kind) == 0;
@@ -130,7 +130,7 @@ static int count(const ane_program *p, const char *kind) {
 }
 
 /* As printed, constants left out: the shape of a program. */
-static void print(const ane_program *p, text *out) {
+static void print(const ane_lowered *p, text *out) {
     text all = {0};
     mil_print(ane_get_program(p), &all);
     assert_ok(text_status(&all, err));
@@ -149,7 +149,7 @@ static void print(const ane_program *p, text *out) {
 void test_ane_text(void **state) {
     (void)state;
     graph g;
-    ane_program *p;
+    ane_lowered *p;
     text t = {0};
     static const float w[12] = {0};
     const ane_lower_options opt = {.weight = zeros, .context = (void *)w};
@@ -171,7 +171,7 @@ void test_ane_text(void **state) {
         "tensor<fp16, [1, 4, 1, 2]> v00007 = mul(x = v00005, y = v00006);\n"
         "tensor<fp16, [1, 4, 1, 2]> out00_y = mul(x = v00007, y = v00005);\n");
     text_close(&t);
-    ane_program_close(p);
+    ane_lowered_close(p);
     graph_close(&g);
 }
 
@@ -184,7 +184,7 @@ void test_ane_vocabulary(void **state) {
         .weight = zeros, .context = (void *)w, .max_chunk = 2000};
     for (int whole = 0; whole < 2; whole++) {
         graph g;
-        ane_program *p;
+        ane_lowered *p;
         int n;
         graph_open(&g);
         const ref x = graph_input(&g, "x", AR_F32, shape2(N, C), SLOT_IN, 0);
@@ -208,7 +208,7 @@ void test_ane_vocabulary(void **state) {
             ane_unpack(&g, &out[0], half, index); /* chunk 2, place 10 */
             assert_near(index[0], 2 * 2000 + 10, 0);
         }
-        ane_program_close(p);
+        ane_lowered_close(p);
         graph_close(&g);
     }
 }
@@ -217,7 +217,7 @@ void test_ane_vocabulary(void **state) {
 void test_ane_some_nodes(void **state) {
     (void)state;
     graph g;
-    ane_program *p;
+    ane_lowered *p;
     int n_in, n_out;
     graph_open(&g);
     const ref x = graph_input(&g, "x", AR_F32, shape2(5, 8), SLOT_IN, 0);
@@ -235,7 +235,7 @@ void test_ane_some_nodes(void **state) {
     assert_int_equal(i[0].value, a);
     assert_int_equal(o[0].value, b);
     assert_int_equal(o[0].leaf, 0);
-    ane_program_close(p);
+    ane_lowered_close(p);
     in[ref_node(b)] = false;
     assert_fails(AR_UNSUPPORTED, "nothing is read",
                  ane_lower(&g, in, NULL, &p, err));
@@ -246,7 +246,7 @@ void test_ane_some_nodes(void **state) {
 void test_ane_border(void **state) {
     (void)state;
     graph g;
-    ane_program *p;
+    ane_lowered *p;
     int n;
     graph_open(&g);
     const ref x = graph_input(&g, "x", AR_F32, shape3(2, 3, 4), SLOT_IN, 0);
@@ -260,7 +260,7 @@ void test_ane_border(void **state) {
     assert_int_equal(half[1], 0x4400); /* channel 0 of row 1 is element 4 */
     ane_unpack(&g, ane_outputs(p, &n), half, b);
     assert_memory_equal(a, b, sizeof a);
-    ane_program_close(p);
+    ane_lowered_close(p);
     graph_close(&g);
 }
 
@@ -269,7 +269,7 @@ void test_ane_border(void **state) {
 void test_ane_moves_only(void **state) {
     (void)state;
     graph g;
-    ane_program *p;
+    ane_lowered *p;
     graph_open(&g);
     const ref x = graph_input(&g, "x", AR_F32, shape2(5, 8), SLOT_IN, 0);
     store(&g, "a", graph_transpose(&g, x));
@@ -280,7 +280,7 @@ void test_ane_moves_only(void **state) {
     check_program(p, "moves");
     assert_int_equal(count(p, "mul"), 2);
     assert_int_equal(count(p, "tanh"), 1);
-    ane_program_close(p);
+    ane_lowered_close(p);
     graph_close(&g);
 }
 
@@ -288,7 +288,7 @@ void test_ane_moves_only(void **state) {
 void test_ane_out_of_memory(void **state) {
     (void)state;
     graph g;
-    ane_program *p;
+    ane_lowered *p;
     static const float w[64] = {0};
     const ane_lower_options opt = {.weight = zeros, .context = (void *)w};
     graph_open(&g);
@@ -308,6 +308,6 @@ void test_ane_out_of_memory(void **state) {
     }
     assert_int_equal(s, AR_OK);
     assert_true(n > 8);
-    ane_program_close(p);
+    ane_lowered_close(p);
     graph_close(&g);
 }

@@ -77,7 +77,7 @@ static int count(const mil_program *p, const char *kind) {
     return n;
 }
 
-static void show(const char *name, const ane_program *p) {
+static void show(const char *name, const ane_lowered *p) {
     const mil_program *mil = ane_get_program(p);
     int n_in, n_out;
     ane_inputs(p, &n_in);
@@ -91,7 +91,7 @@ static void show(const char *name, const ane_program *p) {
 
 enum how { CONSTANTS, INPUTS, DECODE };
 
-static void check_program(const ane_program *p, const char *name,
+static void check_program(const ane_lowered *p, const char *name,
                           const model_config *c, enum how how) {
     const mil_program *mil = ane_get_program(p);
     const int layers = (int)c->n_layers;
@@ -140,7 +140,7 @@ static void check_model(const char *name, enum how how) {
     model *m;
     param_list params;
     graph g, h;
-    ane_program *p;
+    ane_lowered *p;
     bool in[4096] = {false};
     assert_ok(model_open(&m, golden_model(name, ""), err));
     assert_ok(params_build(&params, &m->config, AR_F32, err));
@@ -154,7 +154,7 @@ static void check_model(const char *name, enum how how) {
                                    .context = data};
     assert_ok(ane_lower(&h, in, &opt, &p, err));
     check_program(p, name, &m->config, how);
-    ane_program_close(p);
+    ane_lowered_close(p);
     graph_close(&h);
     graph_close(&g);
     mem_free(data);

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-struct ane_program {
+struct ane_lowered {
     mil_program *program;
     mil_blob_writer *blob;
     arena mem;
@@ -90,7 +90,7 @@ static void lower_nodes(lower *l) {
 
 /* ---- a program ---- */
 
-static ar_status give(lower *l, ane_program *p, ar_error *err) {
+static ar_status give(lower *l, ane_lowered *p, ar_error *err) {
     TRY(mil_status(l->p, err));
     if (l->status) {
         if (err) *err = l->err;
@@ -111,12 +111,12 @@ static ar_status give(lower *l, ane_program *p, ar_error *err) {
 }
 
 ar_status ane_lower(const graph *g, const bool *in,
-                    const ane_lower_options *opt, ane_program **out,
+                    const ane_lower_options *opt, ane_lowered **out,
                     ar_error *err) {
     *out = NULL;
     TRY(graph_status(g, err));
     lower l = {.g = g, .in = in, .p = mil_open(), .blob = mil_blob_open()};
-    ane_program *p = mem_new(ane_program, 1);
+    ane_lowered *p = mem_new(ane_lowered, 1);
     arena_open(&l.mem, (size_t)1 << 16);
     if (opt) l.opt = *opt;
     if (l.opt.max_chunk <= 0) l.opt.max_chunk = ANE_MAX_EXTENT;
@@ -138,7 +138,7 @@ ar_status ane_lower(const graph *g, const bool *in,
     return s;
 }
 
-void ane_program_close(ane_program *p) {
+void ane_lowered_close(ane_lowered *p) {
     if (!p) return;
     mil_close(p->program);
     mil_blob_close(p->blob);
@@ -146,19 +146,19 @@ void ane_program_close(ane_program *p) {
     mem_free(p);
 }
 
-const mil_program *ane_get_program(const ane_program *p) { return p->program; }
+const mil_program *ane_get_program(const ane_lowered *p) { return p->program; }
 
-const ane_port *ane_inputs(const ane_program *p, int *n) {
+const ane_port *ane_inputs(const ane_lowered *p, int *n) {
     *n = p->n_ports[0];
     return p->ports[0];
 }
 
-const ane_port *ane_outputs(const ane_program *p, int *n) {
+const ane_port *ane_outputs(const ane_lowered *p, int *n) {
     *n = p->n_ports[1];
     return p->ports[1];
 }
 
-ar_status ane_weight_file(ane_program *p, const void **data, size_t *size,
+ar_status ane_weight_file(ane_lowered *p, const void **data, size_t *size,
                           ar_error *err) {
     return mil_blob_finish(p->blob, data, size, err);
 }

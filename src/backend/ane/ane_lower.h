@@ -9,7 +9,7 @@
  *   mil_print(ane_get_program(p), &text);
  *   ports = ane_ports(p, &n);                     what to bind
  *   TRY(ane_weight_file(p, &data, &size, err));   "weights/weight.bin"
- *   ane_program_close(p);
+ *   ane_lowered_close(p);
  *
  * Nothing here has run on the hardware. */
 #ifndef ANE_LOWER_H
@@ -60,23 +60,23 @@ typedef struct ane_port {
     int64_t base;  /* > 0: indices; index = channel 0 * base + channel 1 */
 } ane_port;
 
-typedef struct ane_program ane_program;
+typedef struct ane_lowered ane_lowered;
 
 /* Lower the nodes i with in[i] set (NULL: all) into one function "main".
  * Inputs are what they read and do not compute; outputs, in order of nodes,
  * what STOREs write and what other nodes read.  NULL options: defaults.
  * Errors: AR_UNSUPPORTED with the node and the reason; AR_NOMEM, AR_RANGE. */
 ar_status ane_lower(const graph *g, const bool *in,
-                    const ane_lower_options *opt, ane_program **out,
+                    const ane_lower_options *opt, ane_lowered **out,
                     ar_error *err);
-void ane_program_close(ane_program *p);
+void ane_lowered_close(ane_lowered *p);
 
-const mil_program *ane_get_program(const ane_program *p);
-const ane_port *ane_inputs(const ane_program *p, int *n);
-const ane_port *ane_outputs(const ane_program *p, int *n);
+const mil_program *ane_get_program(const ane_lowered *p);
+const ane_port *ane_inputs(const ane_lowered *p, int *n);
+const ane_port *ane_outputs(const ane_lowered *p, int *n);
 #define ANE_WEIGHT_PATH "@model_path/weights/weight.bin"
 /* Owned by p; size 0 if the program has no constants in the file. */
-ar_status ane_weight_file(ane_program *p, const void **data, size_t *size,
+ar_status ane_weight_file(ane_lowered *p, const void **data, size_t *size,
                           ar_error *err);
 
 /* ---- the host's side ---- surfaces here are packed [channels, positions];
