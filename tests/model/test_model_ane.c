@@ -137,12 +137,12 @@ static void choose(const graph *g, bool *in, uint32_t room) {
 }
 
 static void check_model(const char *name, enum how how) {
-    model *m;
+    ar_model *m;
     param_list params;
     graph g, h;
     ane_lowered *p;
     bool in[4096] = {false};
-    assert_ok(model_open(&m, golden_model(name, ""), err));
+    assert_ok(ar_model_open(&m, golden_model(name, ""), err));
     assert_ok(params_build(&params, &m->config, AR_F32, err));
     void *data = mem_alloc((size_t)params.size);
     assert_ok(params_load(&params, AR_F32, m->files, data, err));
@@ -159,7 +159,7 @@ static void check_model(const char *name, enum how how) {
     graph_close(&g);
     mem_free(data);
     params_close(&params);
-    model_close(m);
+    ar_model_close(m);
 }
 
 void test_ane_models(void **state) {
