@@ -154,8 +154,8 @@ void test_ane_driver_says_what_is_missing(void **state) {
                                          "_ANERequest",
                                          "_ANEIOSurfaceObject",
                                          "hexStringIdentifier",
-                                         "modelWithMILText:weights:"
-                                         "optionsPlist:",
+                                         ("modelWithMILText:weights:"
+                                          "optionsPlist:"),
                                          "loadWithQoS:options:error:",
                                          "modelAttributes"};
     ane_driver *d;
