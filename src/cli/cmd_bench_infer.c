@@ -250,7 +250,7 @@ static void name_test(const bench *b, const test *t, char *out, size_t size) {
 }
 
 static void print_test(const bench *b, const test *t, const char *form) {
-    char name[128];
+    char name[192];
     name_test(b, t, name, sizeof name);
     if (!strcmp(form, "csv"))
         print_csv(b, t);
