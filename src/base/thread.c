@@ -31,7 +31,7 @@ struct pool {
     _Atomic int64_t n_shares;
     _Atomic uint64_t gate;      /* round << 32 | next share */
     _Atomic int64_t unfinished; /* shares of this round not yet done */
-    _Atomic int sleepers;
+    _Atomic int64_t sleepers;
     _Atomic bool closing, waiting; /* the caller sleeps on `end` */
     pthread_mutex_t lock;
     pthread_cond_t begin, end;
@@ -50,6 +50,14 @@ static inline void relax(void) { __asm__ volatile("yield"); }
 #else
 static inline void relax(void) {}
 #endif
+
+/* Read what another thread changes before it looks at what was stored here just
+ * now.  A read-modify-write: emulators (QEMU 7.2) let a plain load pass a store
+ * though both are sequentially consistent, and a thread then sleeps for ever.
+ */
+static int64_t load_in_order(_Atomic int64_t *x) {
+    return atomic_fetch_add(x, 0);
+}
 
 /* cgroup v2: "max 100000" or "200000 100000" (quota and period). */
 static int cgroup_limit(void) {
@@ -135,7 +143,7 @@ static void wait_for_end(pool *p) {
     /* whoever has the last share lost its processor: sleep, do not steal */
     pthread_mutex_lock(&p->lock);
     p->waiting = true;
-    while (p->unfinished) pthread_cond_wait(&p->end, &p->lock);
+    while (load_in_order(&p->unfinished)) pthread_cond_wait(&p->end, &p->lock);
     p->waiting = false;
     pthread_mutex_unlock(&p->lock);
 }
@@ -174,7 +182,7 @@ void pool_run(pool *p, pool_fn *fn, void *ctx, int64_t n_shares) {
     p->unfinished = n_shares;
     p->gate = (uint64_t)round << 32;
     place_workers(p);
-    if (p->sleepers) {
+    if (load_in_order(&p->sleepers)) {
         pthread_mutex_lock(&p->lock);
         pthread_cond_broadcast(&p->begin);
         pthread_mutex_unlock(&p->lock);
