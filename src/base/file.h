@@ -68,6 +68,12 @@ typedef struct file_list {
 ar_status file_list_open(file_list *out, const char *path, ar_error *err);
 void file_list_close(file_list *l);
 
+/* The folder of things that are kept for later, as "models": `kind` in
+ * ARCANE_HOME, else in "arcane" of $XDG_CACHE_HOME or of the system's place for
+ * caches.  Errors: AR_IO where nothing says, AR_RANGE for a path too long. */
+ar_status file_kept_folder(char *out, size_t size, const char *kind,
+                           ar_error *err);
+
 /* dir + "/" + name in `out` of `size` bytes; AR_RANGE if it does not fit. */
 ar_status file_join(char *out, size_t size, const char *dir, const char *name,
                     ar_error *err);

@@ -2,33 +2,14 @@
 #include "hub/hub_cache.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "hub/hub.h"
 
-static const char *variable(const char *name) {
-    const char *v = getenv(name);
-    return v && *v ? v : NULL;
-}
-
 ar_status hub_models_folder(char *out, size_t size, ar_error *err) {
-    const char *own = variable("ARCANE_HOME"), *home = variable("HOME");
-    const char *caches = variable("XDG_CACHE_HOME");
-    int n = -1;
-    if (own)
-        n = snprintf(out, size, "%s/models", own);
-    else if (caches && *caches == '/')
-        n = snprintf(out, size, "%s/arcane/models", caches);
-    else if (home)
-        n = snprintf(out, size, "%s/" HUB_CACHES "/arcane/models", home);
-    else
-        return error_set(err, AR_IO,
-                         "neither ARCANE_HOME nor HOME says where models are");
-    if (n >= 0 && (size_t)n < size) return AR_OK;
-    return error_set(err, AR_RANGE, "ARCANE_HOME: the path is too long");
+    return file_kept_folder(out, size, "models", err);
 }
 
 ar_status hub_folder_of(char *out, size_t size, const hub_ref *r,

@@ -14,13 +14,6 @@
 #include "hub/hub_files.h"
 #include "hub/hub_ref.h"
 
-/* The folder of the system for what can be fetched again, in the home. */
-#ifdef __APPLE__
-#define HUB_CACHES "Library/Caches"
-#else
-#define HUB_CACHES ".cache"
-#endif
-
 #define PULLED_NAME ".pulled.json"
 #define PULLED_LOCK ".lock"
 

@@ -1,30 +1,14 @@
 /* kernel_cache.c - compiled kernels on disk, so that they compile once. */
 #include "backend/gpu/kernel_cache.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 
 enum { PATH_SIZE = 4096, IMAGE_MAX = 64 << 20 };
 
-static const char *variable(const char *name) {
-    const char *v = getenv(name);
-    return v && *v ? v : NULL;
-}
-
 static bool folder_path(char *out) {
-    const char *own = variable("ARCANE_HOME"), *home = variable("HOME");
-    const char *caches = variable("XDG_CACHE_HOME");
-    int n = -1;
-    if (own)
-        n = snprintf(out, PATH_SIZE, "%s/kernels", own);
-    else if (caches && *caches == '/')
-        n = snprintf(out, PATH_SIZE, "%s/arcane/kernels", caches);
-    else if (home)
-        n = snprintf(out, PATH_SIZE, "%s/.cache/arcane/kernels", home);
-    return n > 0 && n < PATH_SIZE;
+    return file_kept_folder(out, PATH_SIZE, "kernels", NULL) == AR_OK;
 }
 
 static bool file_path(char *out, const char *key) {
