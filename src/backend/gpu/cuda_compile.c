@@ -1,9 +1,9 @@
 /* cuda_compile.c - from CUDA text to machine code, by the user's own NVRTC. */
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "backend/gpu/cuda_library.h"
+#include "backend/gpu/gpu_text.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -32,12 +32,7 @@ static ar_status first_complaint(const nvrtc_calls *rtc, void *program,
     char *log = mem_new(char, size + 1);
     if (!log) return error_set(err, AR_NOMEM, "no memory for a compiler log");
     if (size) rtc->log(program, log);
-    const char *line = strstr(log, "error");
-    while (line && line > log && line[-1] != '\n') line--;
-    if (!line) line = log;
-    const ar_status s = error_set(
-        err, AR_FORMAT, "%s: the CUDA compiler says: %.*s", name,
-        (int)(strcspn(line, "\n") > 180 ? 180 : strcspn(line, "\n")), line);
+    const ar_status s = gpu_text_complaint(name, "CUDA", log, err);
     mem_free(log);
     return s;
 }

@@ -26,6 +26,12 @@ int64_t emit_rows(const gpu_tensor *t) {
     return n;
 }
 
+bool emit_one_matrix(const gpu_tensor *t) {
+    for (int i = 0; i < t->rank - 2; i++)
+        if (t->dim[i] != 1) return false;
+    return t->rank >= 2;
+}
+
 tensor_args emit_tensor(const gpu_tensor *t) {
     tensor_args a = {
         .dim = {1, 1, 1, 1, 1}, .type = (I32)t->type, .dense = emit_dense(t)};

@@ -14,6 +14,8 @@ bool emit_dense(const gpu_tensor *t);
 /* Along the last dimension; rank 0 is one row of one. */
 int64_t emit_last(const gpu_tensor *t);
 int64_t emit_rows(const gpu_tensor *t);
+/* Two dimensions, all before them 1? */
+bool emit_one_matrix(const gpu_tensor *t);
 
 /* Aligned to the last of five dimensions. */
 tensor_args emit_tensor(const gpu_tensor *t);

@@ -15,19 +15,13 @@ static bool kernel_of(ar_type t, enum gpu_kernel_id *k) {
     }
 }
 
-static bool one_matrix(const gpu_tensor *t) {
-    for (int i = 0; i < t->rank - 2; i++)
-        if (t->dim[i] != 1) return false;
-    return t->rank >= 2;
-}
-
 static bool can_use(const gpu_call *c) {
     const gpu_tensor *w = &c->in[1];
     quant_form form;
     enum gpu_kernel_id k;
     return c->info->lang == GPU_CUDA && c->info->capability >= 80 &&
            fits_product(c) && emit_levels(&c->attr->matmul, w, &form) &&
-           kernel_of(w->type, &k) && one_matrix(w);
+           kernel_of(w->type, &k) && emit_one_matrix(w);
 }
 
 static bool plain_rows(const gpu_call *c) {

@@ -14,10 +14,8 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /* One matrix, its rows `ld` elements apart, each in one piece, on 16 bytes. */
 static bool matrix(const gpu_tensor *t, bool turned, int64_t size,
                    int64_t *ld) {
-    if (t->rank < 2) return false;
+    if (!emit_one_matrix(t)) return false;
     const int inner = t->rank - (turned ? 2 : 1);
-    for (int i = 0; i < t->rank - 2; i++)
-        if (t->dim[i] != 1) return false;
     const int rows = turned ? t->rank - 1 : t->rank - 2;
     *ld = t->dim[rows] == 1 ? t->dim[inner] : t->stride[rows];
     return t->stride[inner] == 1 && *ld * size % 16 == 0 && t->offset % 16 == 0;

@@ -69,3 +69,14 @@ ar_status gpu_text_of(const gpu_source *s, const char *lang, struct text *out,
     for (const char *const *p = s->parts; *p; p++) text_adds(out, *p);
     return text_status(out, err);
 }
+
+ar_status gpu_text_complaint(const char *name, const char *compiler,
+                             const char *log, ar_error *err) {
+    enum { MOST = 180 };
+    const char *line = strstr(log, "error");
+    while (line && line > log && line[-1] != '\n') line--;
+    if (!line) line = log;
+    const size_t n = strcspn(line, "\n");
+    return error_set(err, AR_FORMAT, "%s: the %s compiler says: %.*s", name,
+                     compiler, (int)(n > MOST ? MOST : n), line);
+}

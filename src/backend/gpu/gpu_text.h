@@ -29,4 +29,9 @@ ar_status gpu_text_expand(const char *name, struct text *out, ar_error *err);
 ar_status gpu_text_of(const gpu_source *s, const char *lang, struct text *out,
                       ar_error *err);
 
+/* AR_FORMAT with the first error of a compiler's log, or its first line:
+ * "name: the CUDA compiler says: ...". */
+ar_status gpu_text_complaint(const char *name, const char *compiler,
+                             const char *log, ar_error *err);
+
 #endif

@@ -259,14 +259,7 @@ static ar_status complaint(gpu_context *c, void *program, const char *name,
     char *log = mem_new(char, size + 1);
     if (!log) return error_set(err, AR_NOMEM, "no memory for a compiler log");
     cl.program_log(program, c->device, CL_BUILD_LOG, size, log, NULL);
-    const char *line = strstr(log, "error");
-    while (line && line > log && line[-1] != '\n') line--;
-    if (!line) line = log;
-    size_t n = strcspn(line, "\n");
-    if (n > 180) n = 180;
-    const ar_status s =
-        error_set(err, AR_FORMAT, "%s: the OpenCL compiler says: %.*s", name,
-                  (int)n, line);
+    const ar_status s = gpu_text_complaint(name, "OpenCL", log, err);
     mem_free(log);
     return s;
 }
