@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "backend/cpu/isa/vec_math.h"
+#include "backend/cpu/isa/look_up_avx.h"
 
 ALWAYS __m128i bytes16(const uint8_t *p) {
     return _mm_loadu_si128((const __m128i_u *)p);
@@ -77,21 +78,6 @@ ALWAYS word fifth_bits(word x, const int i) {
 ALWAYS word look_up(const uint8_t *table, word index) {
     return (word)_mm256_shuffle_epi8(
         _mm256_broadcastsi128_si256(bytes16(table)), (__m256i)index);
-}
-
-/* Entries i and j of a table. */
-ALWAYS __m128i two_of(const uint64_t *table, uint32_t i, uint32_t j) {
-    const __m128 low = _mm_castsi128_ps(
-        _mm_loadl_epi64((const __m128i_u *)(const void *)(table + i)));
-    return _mm_castps_si128(
-        _mm_loadh_pi(low, (const __m64 *)(const void *)(table + j)));
-}
-
-/* Entries at[0], at[1], at[4] and at[5]. */
-ALWAYS __m256i four_of(const uint64_t *table, const uint32_t *at) {
-    return _mm256_inserti128_si256(
-        _mm256_castsi128_si256(two_of(table, at[0], at[1])),
-        two_of(table, at[4], at[5]), 1);
 }
 
 /* q[0] and q[1] = the two halves of what each lane is looked up as: loads of
